@@ -1,0 +1,531 @@
+"""Every option of a run's configuration: name, type, unit, range and meaning.
+
+The dataclasses below type the YAML files in `conf/`. This module imports neither torch nor any
+model, so that composing and checking a config stays a matter of milliseconds.
+
+A field made with `number(...)` is handed to objectives and updates as a 0-dim tensor under its
+config path (`h["model.lambda_adversarial"]`): replicas of one run may differ in it. A field made
+with `option(...)` decides structure: which code runs, which shapes there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+UPDATES = ("alternating", "simultaneous", "extragradient")
+ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "identity", "maxout")
+NORMS = ("none", "batch", "layer")
+INITIALISATIONS = ("torch", "xavier", "he", "normal", "orthogonal")
+CONTENTS = ("squared_error", "squared_norm", "absolute_error")
+PRIORS = ("normal", "uniform")
+SCHEDULES = ("constant", "linear", "cosine", "piecewise")
+
+
+def option(
+    default: Any,
+    meaning: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    choices: Sequence[str] | None = None,
+    unit: str | None = None,
+    is_number: bool = False,
+) -> Any:
+    """A documented field. `low`/`high` are inclusive bounds, `above`/`below` exclusive ones."""
+    metadata = {
+        "meaning": meaning,
+        "low": low,
+        "high": high,
+        "above": above,
+        "below": below,
+        "choices": choices,
+        "unit": unit,
+        "is_number": is_number,
+    }
+    if isinstance(default, list | dict) or is_dataclass(default):
+        return field(default_factory=lambda: default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def number(default: float, meaning: str, **bounds: Any) -> Any:
+    """A field that objectives read through `h` as a 0-dim tensor (see the module's text)."""
+    return option(default, meaning, is_number=True, **bounds)
+
+
+# --- model -----------------------------------------------------------------------------------
+
+
+@dataclass
+class Model:
+    """What every model has."""
+
+    name: str = option(MISSING, "the option's own name, used in run folders and tables")
+    algorithm: str = option(MISSING, "the registered algorithm that builds the game")
+
+
+@dataclass
+class GameModel(Model):
+    """A model with a generator and one discriminator (critic)."""
+
+    update: str = option("alternating", "how a step's moves are carried out", choices=UPDATES)
+    critic_steps: int = option(
+        1, "the discriminator's updates for one of the generator (n_critic)", low=1
+    )
+    share_fakes: bool = option(
+        False, "G and D use the same fake batch in a step, made once; D must move first"
+    )
+    discriminator_in_eval: bool = option(
+        False, "D is in evaluation mode (dropout off) while the generator's gradient is taken"
+    )
+    clip: float | None = option(
+        None, "D's weights are clipped to [-clip, clip] after its update (WGAN); null: not", above=0
+    )
+    ema: float | None = option(
+        None, "decay of the generator's moving average, used for sampling; null: none",
+        low=0, below=1,
+    )
+
+
+@dataclass
+class AdversarialModel(GameModel):
+    """G maps noise to data, D scores data (Goodfellow et al. 2014 and its variants)."""
+
+    latent_size: int | None = option(
+        None, "numbers in z; null: as many as the data has for vectors, 100 for images", low=1
+    )
+    prior: str = option("normal", "z ~ N(0, 1) or U(-1, 1)", choices=PRIORS)
+    pack: int = option(1, "samples that D sees concatenated (PacGAN, Lin et al. 2018)", low=1)
+
+
+@dataclass
+class SrganModel(GameModel):
+    """G maps low-dimensional data to its high-dimensional pair (Ledig et al. 2017)."""
+
+    content: str = option("squared_error", "the content loss", choices=CONTENTS)
+    lambda_adversarial: float = number(1.0, "weight of the adversarial term", low=0)
+    pretrain_share: float = option(
+        0.0, "share of the run in which G learns on the content loss alone", low=0, below=1
+    )
+
+
+@dataclass
+class RegressionModel(Model):
+    """SRGAN's generator trained on the content loss alone."""
+
+    content: str = option("squared_error", "the content loss", choices=CONTENTS)
+    ema: float | None = option(
+        None, "decay of the generator's moving average; null: none", low=0, below=1
+    )
+
+
+@dataclass
+class ConditionalModel(GameModel):
+    """G maps a condition and noise to data, D scores the pair (Isola et al. 2017)."""
+
+    latent_size: int = option(2, "numbers in z", low=1)
+    prior: str = option("normal", "z ~ N(0, 1) or U(-1, 1)", choices=PRIORS)
+    lambda_l1: float = number(1.0, "weight of the L1 term", low=0)
+
+
+@dataclass
+class BilinearModel(Model):
+    """The game v(a, b) = a b of two scalars: a minimises, b maximises."""
+
+    update: str = option("alternating", "how a step's moves are carried out", choices=UPDATES)
+    start: list[float] = option([1.0, 1.0], "the first a and b")
+
+
+# --- loss and penalty ------------------------------------------------------------------------
+
+
+@dataclass
+class Loss:
+    """A pair of losses of D's and G's logits, without numbers of its own."""
+
+    name: str = option(MISSING, "the registered loss")
+
+
+@dataclass
+class SmoothedLoss(Loss):
+    """Cross-entropy losses whose targets may be smoothed."""
+
+    real_label: float = number(1.0, "D's target for real data", low=0, high=1)
+    fake_label: float = number(0.0, "D's target for generated data", low=0, high=1)
+
+
+@dataclass
+class NonsaturatingLoss(SmoothedLoss):
+    """-log D(G(z)): the generator's target may be smoothed too."""
+
+    generator_label: float = number(1.0, "G's target for D of its data", low=0, high=1)
+
+
+@dataclass
+class LeastSquaresLoss(Loss):
+    """The targets of LSGAN (Mao et al. 2017)."""
+
+    a: float = number(0.0, "D's target for generated data")
+    b: float = number(1.0, "D's target for real data")
+    c: float = number(1.0, "the value of D that G wants for its data")
+
+
+@dataclass
+class NoPenalty:
+    """No penalty on D."""
+
+    name: str = option("none", "the registered penalty")
+
+
+@dataclass
+class Penalty(NoPenalty):
+    """A penalty on D's gradient with respect to its input."""
+
+    weight: float = number(1.0, "the penalty's weight (lambda, gamma)", low=0)
+    every: int = option(
+        1, "steps from one penalty to the next; the weight is multiplied by it (lazy)", low=1
+    )
+
+
+@dataclass
+class TargetPenalty(Penalty):
+    """A penalty that draws the gradient's norm to a target."""
+
+    target: float = number(1.0, "the gradient norm that costs nothing", low=0)
+
+
+# --- network ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Mlp:
+    """A multi-layer perceptron; the sizes of its input and output follow from the data."""
+
+    widths: list[int] = option([128, 128, 128], "units of each hidden layer", low=1)
+    activation: str = option("leaky_relu", "of the hidden layers", choices=ACTIVATIONS)
+    slope: float = option(0.2, "LeakyReLU's slope below zero", low=0)
+    maxout_pieces: int = option(5, "linear pieces of a maxout unit", low=2)
+    dropout: float = option(0.0, "share of hidden units switched off in training", low=0, below=1)
+    norm: str = option("none", "normalisation of the hidden layers", choices=NORMS)
+    output: str = option("identity", "activation of the output", choices=ACTIVATIONS)
+    initialisation: str = option("torch", "of the weights", choices=INITIALISATIONS)
+
+
+@dataclass
+class AutoNetwork:
+    """Stands for the network that fits the data; replaced before the run."""
+
+    name: str = option("auto", "the registered network family")
+
+
+@dataclass
+class MlpNetwork:
+    """Two multi-layer perceptrons."""
+
+    name: str = option("mlp", "the registered network family")
+    generator: Mlp = option(Mlp(), "the generator")
+    discriminator: Mlp = option(Mlp(), "the discriminator (critic)")
+
+
+# --- dataset ---------------------------------------------------------------------------------
+
+
+@dataclass
+class Dataset:
+    """What every data set has."""
+
+    name: str = option(MISSING, "the option's own name, used in run folders and tables")
+    builder: str = option(MISSING, "the registered builder of the points")
+
+
+@dataclass
+class DrawnDataset(Dataset):
+    """A set of points that is drawn, not read."""
+
+    seed: int = option(0, "seed of the points; independent of training.seed")
+
+
+@dataclass
+class Gauss2d(DrawnDataset):
+    """Three Gaussians in the plane, scaled to [0, 1] (anatomizing)."""
+
+    means: list[float] = option([1.0, 6.0, 11.0], "mean of each mode, the same in each coordinate")
+    sds: list[float] = option([0.5, 0.6, 1.0], "standard deviation of each mode", above=0)
+    num_per_mode: int = option(500, "training points of each mode", low=1)
+    num_validation: int = option(1500, "validation points, drawn apart", low=1)
+    same_test: bool = option(True, "test on the training points, as the paper does")
+    normalise: bool = option(True, "scale each coordinate to [0, 1] by the training range")
+
+
+@dataclass
+class Gauss3d(DrawnDataset):
+    """2-D points of three Gaussians paired with 3-D ones (anatomizing's super-resolution)."""
+
+    means: list[float] = option(
+        [20.0, 40.0, 80.0], "mean of each mode, the same in each coordinate"
+    )
+    sds: list[float] = option([1.0, 3.0, 5.0], "standard deviation of each mode", above=0)
+    num_per_mode: int = option(1000, "training points of each mode", low=1)
+    num_validation: int = option(600, "validation points, drawn apart", low=3)
+    num_test: int = option(600, "test points, drawn apart", low=3)
+    third_coordinate: str = option(
+        "after_scaling", "when x3 = x1/4 + 3 x2/4 is made (code: after, text: before)",
+        choices=("after_scaling", "before_scaling"),
+    )
+    test_scaling: str = option(
+        "train", "whose range scales the test set (code: its own)", choices=("train", "own")
+    )
+
+
+@dataclass
+class DrawnMixture(DrawnDataset):
+    """A set of points drawn once and divided by a number."""
+
+    num_samples: int = option(100_000, "training points", low=1)
+    num_validation: int = option(2500, "validation points", low=1)
+    num_test: int = option(2500, "test points", low=1)
+    divide: float = option(1.0, "the points are divided by this for training", above=0)
+
+
+@dataclass
+class Ring(DrawnMixture):
+    """Gaussians on a circle."""
+
+    num_modes: int = option(8, "Gaussians on the circle", low=1)
+    radius: float = option(2.0, "the circle's radius", above=0)
+    sd: float = option(0.02, "standard deviation of each Gaussian", above=0)
+
+
+@dataclass
+class Grid(DrawnMixture):
+    """Gaussians on a square lattice."""
+
+    side: int = option(5, "Gaussians along a side", low=1)
+    spacing: float = option(2.0, "distance of neighbouring means", above=0)
+    sd: float = option(0.05, "standard deviation of each Gaussian", above=0)
+
+
+@dataclass
+class Swissroll(DrawnMixture):
+    """The Swiss roll's two rolled-up coordinates."""
+
+    noise: float = option(0.25, "standard deviation of the noise, before dividing", low=0)
+
+
+@dataclass
+class Table(Dataset):
+    """The user's own vectors, from a .csv or .npy file."""
+
+    path: str = option(MISSING, "the file, .csv or .npy; one sample a row")
+    condition: list[str] = option(
+        [], "columns (names, or numbers from 0) that are the low-dimensional input of a pair"
+    )
+    label: str | None = option(None, "column (name, or number from 0) that holds a class")
+    validation_share: float = option(0.1, "share of the rows kept for validation", above=0, below=1)
+    test_share: float = option(0.2, "share of the rows kept for testing", above=0, below=1)
+    normalise: str = option(
+        "minmax", "scaling by the training rows", choices=("minmax", "standard", "none")
+    )
+    delimiter: str = option(",", "what parts the columns of a .csv")
+    seed: int = option(0, "seed of the split")
+
+
+# --- optimizer -------------------------------------------------------------------------------
+
+
+@dataclass
+class Schedule:
+    """The learning rate over the run, as a factor of `lr`."""
+
+    name: str = option("constant", "the form", choices=SCHEDULES)
+    final: float = option(0.0, "factor at the end (linear, cosine)", low=0)
+    start: float = option(0.0, "share of the run before the fall starts (linear, cosine)",
+                          low=0, below=1)
+    boundaries: list[float] = option([], "shares of the run where a piece ends (piecewise)",
+                                     above=0, below=1)
+    factors: list[float] = option([], "factor of each piece, one more than boundaries (piecewise)",
+                                  low=0)
+    restart: bool = option(False, "make the optimizers anew at each boundary (piecewise)")
+    horizon: int | None = option(
+        None, "the schedule's length; null: the run's length, which then cannot be extended",
+        low=1, unit="steps",
+    )
+
+
+@dataclass
+class Optimizer:
+    """What every optimizer has."""
+
+    name: str = option(MISSING, "the registered optimizer")
+    lr: float = option(2e-4, "learning rate", above=0)
+    generator_lr: float | None = option(None, "the generator's own rate (TTUR)", above=0)
+    discriminator_lr: float | None = option(None, "the discriminator's own rate (TTUR)", above=0)
+    weight_decay: float = option(0.0, "L2 penalty on the weights", low=0)
+    schedule: Schedule = option(Schedule(), "the rate over the run")
+
+
+@dataclass
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015)."""
+
+    beta1: float = option(0.9, "decay of the mean of gradients", low=0, below=1)
+    beta2: float = option(0.999, "decay of the mean of squared gradients", low=0, below=1)
+    eps: float = option(1e-8, "added to the root of the second moment", above=0)
+
+
+@dataclass
+class RmsProp(Optimizer):
+    """RMSProp (Tieleman and Hinton 2012)."""
+
+    alpha: float = option(0.99, "decay of the mean of squared gradients", low=0, below=1)
+    momentum: float = option(0.0, "momentum", low=0, below=1)
+    eps: float = option(1e-8, "added to the root of the second moment", above=0)
+
+
+@dataclass
+class Sgd(Optimizer):
+    """Stochastic gradient descent."""
+
+    momentum: float = option(0.0, "momentum", low=0, below=1)
+
+
+# --- training, device, metrics ---------------------------------------------------------------
+
+
+@dataclass
+class Streams:
+    """Seeds of single random streams; null: training.seed."""
+
+    init: int | None = option(None, "initial weights")
+    order: int | None = option(None, "order of the training samples")
+    noise: int | None = option(None, "z and other draws of the priors")
+    dropout: int | None = option(None, "dropout masks")
+    metrics: int | None = option(None, "noise of evaluation and of sample pictures")
+
+
+@dataclass
+class Training:
+    """Length, batches, seeds, and how often something is written."""
+
+    steps: int | None = option(None, "length of the run in steps; null: given by epochs", low=1)
+    epochs: float | None = option(1000, "length in passes over the data; null: by steps", above=0)
+    batch_size: int = option(100, "samples in a batch", low=1)
+    seed: int = option(0, "seed of weights, order, noise, dropout and evaluation")
+    streams: Streams = option(Streams(), "seeds of single random streams")
+    log_every: int = option(50, "from one logged row to the next", low=1, unit="steps")
+    sample_every: int | None = option(
+        None, "from one picture of samples to the next; null: ten in a run", low=1, unit="steps"
+    )
+    checkpoint_every: int | None = option(
+        None, "from one checkpoint to the next; null: ten in a run", low=1, unit="steps"
+    )
+    num_samples: int = option(1000, "points (64 images) in a picture of samples", low=1)
+    init_from: str | None = option(None, "run folder or checkpoint whose weights are the first")
+
+
+@dataclass
+class Device:
+    """Where and how the run computes."""
+
+    name: str = option(
+        "auto", "the device", choices=("auto", "cpu", "cuda", "mps", "meta")
+    )
+    index: int = option(0, "which of several GPUs", low=0)
+    precision: str = option(
+        "fp32", "number format: bf16 is autocast, fp64 is for tests",
+        choices=("fp32", "bf16", "tf32", "fp64"),
+    )
+    compile: bool = option(False, "compile the networks (10 to 30 s; pays in long runs)")
+    threads: int | None = option(
+        None, "CPU threads; null: one for small networks, else torch's default", low=1
+    )
+
+
+@dataclass
+class Metrics:
+    """What is measured, when, and on how many points."""
+
+    names: list[str] | None = option(None, "metrics to compute; null: those that fit the data")
+    every: int | None = option(None, "steps between measurements; null: at the end only", low=1)
+    num_generated: int = option(2500, "generated points", low=2)
+    num_real: int = option(2500, "real points at most", low=2)
+    split: str = option(
+        "test", "real points of the final metrics", choices=("test", "validation", "train")
+    )
+    checkpoint: str = option(
+        "last", "weights that the final metrics judge", choices=("last", "best")
+    )
+    select: str | None = option(
+        None, "the metric that picks the best checkpoint on the validation split; null: the first"
+    )
+
+
+@dataclass
+class Run:
+    """A whole run."""
+
+    model: Any = option(MISSING, "the game")
+    loss: Any = option(MISSING, "the adversarial loss")
+    penalty: Any = option(MISSING, "the penalty on D")
+    network: Any = option(MISSING, "the networks")
+    dataset: Any = option(MISSING, "the data")
+    optimizer: Any = option(MISSING, "the optimizer")
+    training: Training = option(Training(), "length, batches, seeds")
+    device: Device = option(Device(), "where it computes")
+    metrics: Metrics = option(Metrics(), "what is measured")
+    name: str = option("${model.name}_${dataset.name}", "name of the run, in folders and tables")
+    resume: str | None = option(None, "run folder to continue")
+
+
+SCHEMAS: dict[str, dict[str, type]] = {
+    "model": {
+        "adversarial": AdversarialModel,
+        "srgan": SrganModel,
+        "regression": RegressionModel,
+        "conditional": ConditionalModel,
+        "bilinear": BilinearModel,
+    },
+    "loss": {
+        "plain": Loss,
+        "smoothed": SmoothedLoss,
+        "nonsaturating": NonsaturatingLoss,
+        "least_squares": LeastSquaresLoss,
+    },
+    "penalty": {"none": NoPenalty, "plain": Penalty, "target": TargetPenalty},
+    "network": {"auto": AutoNetwork, "mlp": MlpNetwork},
+    "dataset": {
+        "none": Dataset,
+        "gauss2d": Gauss2d,
+        "gauss3d": Gauss3d,
+        "ring": Ring,
+        "grid": Grid,
+        "swissroll": Swissroll,
+        "table": Table,
+    },
+    "optimizer": {"adam": Adam, "rmsprop": RmsProp, "sgd": Sgd},
+    "training": {"training": Training},
+    "device": {"device": Device},
+    "metrics": {"metrics": Metrics},
+}
+
+
+def register() -> None:
+    """Store the schemas for Hydra, out of the way of the groups' own options."""
+    store = ConfigStore.instance()
+    store.store(name="run_schema", node=Run)
+    for group, schemas in SCHEMAS.items():
+        for name, node in schemas.items():
+            store.store(group=f"schema/{group}", name=name, node=node)
+
+
+def numbers(section: type) -> Iterator[str]:
+    """Names of the fields of a section that objectives read through `h`."""
+    for entry in fields(section):
+        if entry.metadata.get("is_number"):
+            yield entry.name
