@@ -35,6 +35,7 @@ class DatasetBuilder:
     target: str
     kind: str  # "vectors", "images" or "none"
     provides: Callable[[Mapping[str, Any]], Keys]  # batch keys, from the config's fields
+    has_modes: bool = False  # the mixture that the points are from is known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +51,13 @@ class Function:
     """A loss, penalty or optimizer; `targets` is the dict that holds it under its name."""
 
     targets: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(Function):
+    """A metric; `needs` of the run: "samples", "modes", "pairs", or "toy" (a game without data)."""
+
+    needs: Keys = frozenset({"samples"})
 
 
 def _always(*keys: str) -> Callable[[Mapping[str, Any]], Keys]:
@@ -68,6 +76,17 @@ def _table_keys(section: Mapping[str, Any]) -> Keys:
 _GAUSSIANS = "gan_runner.datasets.gaussians"
 _LOSSES = "gan_runner.losses.adversarial:LOSSES"
 _PENALTIES = "gan_runner.losses.penalties:PENALTIES"
+_METRIC_TABLE = "gan_runner.metrics.protocol:METRICS"
+
+METRICS: dict[str, Metric] = {
+    "modes": Metric(targets=_METRIC_TABLE, needs=frozenset({"samples", "modes"})),
+    "wasserstein": Metric(targets=_METRIC_TABLE),
+    "sliced_wasserstein": Metric(targets=_METRIC_TABLE),
+    "mmd": Metric(targets=_METRIC_TABLE),
+    "mse": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
+    "psnr": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
+    "distance": Metric(targets=_METRIC_TABLE, needs=frozenset({"toy"})),
+}
 
 _BUILT_IN: dict[str, dict[str, Any]] = {
     "algorithms": {
@@ -95,16 +114,25 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
             target="gan_runner.datasets.dataset:none", kind="none", provides=_always()
         ),
         "gauss2d": DatasetBuilder(
-            target=f"{_GAUSSIANS}:gauss2d", kind="vectors", provides=_always("real", "label")
+            target=f"{_GAUSSIANS}:gauss2d",
+            kind="vectors",
+            provides=_always("real", "label"),
+            has_modes=True,
         ),
         "gauss3d": DatasetBuilder(
             target=f"{_GAUSSIANS}:gauss3d", kind="vectors", provides=_always("real", "low", "label")
         ),
         "ring": DatasetBuilder(
-            target=f"{_GAUSSIANS}:ring", kind="vectors", provides=_always("real", "label")
+            target=f"{_GAUSSIANS}:ring",
+            kind="vectors",
+            provides=_always("real", "label"),
+            has_modes=True,
         ),
         "grid": DatasetBuilder(
-            target=f"{_GAUSSIANS}:grid", kind="vectors", provides=_always("real", "label")
+            target=f"{_GAUSSIANS}:grid",
+            kind="vectors",
+            provides=_always("real", "label"),
+            has_modes=True,
         ),
         "swissroll": DatasetBuilder(
             target=f"{_GAUSSIANS}:swissroll", kind="vectors", provides=_always("real")

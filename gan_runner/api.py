@@ -1,0 +1,434 @@
+"""Runs from Python: `run`, `resume`, `load`. The command line is a thin face of these."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from gan_runner import checkpoint, evaluation, result
+from gan_runner.callbacks.callback import Callback
+from gan_runner.callbacks.csv_file import CsvFile
+from gan_runner.callbacks.health import Health
+from gan_runner.callbacks.pictures import Pictures
+from gan_runner.callbacks.progress import Progress
+from gan_runner.callbacks.tensorboard import TensorBoard
+from gan_runner.dispatch import Run, dispatch
+from gan_runner.errors import Interrupted, RunFailed
+from gan_runner.hosts import Solo
+from gan_runner.metrics.protocol import Measurement
+from gan_runner.resuming import changed_config
+from gan_runner.trainer import Trainer
+from gan_runner.walk import walk
+
+log = logging.getLogger("gan_runner")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        folder: the run folder.
+        metrics: values by name.
+        details: what stands in `result.json`.
+        networks: the trained networks by letter, in evaluation mode, as the metrics judged them.
+    """
+
+    folder: Path
+    metrics: dict[str, float]
+    details: dict[str, Any]
+    networks: dict[str, nn.Module]
+
+
+def run(
+    overrides: Sequence[str] = (),
+    *,
+    folder: Path | str | None = None,
+    config_dirs: Sequence[Path | str] = (),
+) -> Result:
+    """Train and measure, as `gan-run` does with the same overrides.
+
+    Args:
+        overrides: such as `["model=srgan", "dataset=gauss3d", "training.seed=1"]`.
+        folder: the run folder; a new one under `outputs/` of the current folder if None.
+        config_dirs: folders of your own options.
+
+    Raises:
+        ValueError: the config or the data cannot be used; nothing is left behind.
+        RunFailed: the run ended in non-finite numbers; its folder is kept.
+    """
+    from gan_runner.compose import compose_run
+
+    config = compose_run(overrides, config_dirs=[Path(each) for each in config_dirs])
+    where = Path(folder) if folder is not None else new_folder(str(config.name))
+    return execute(config, where, list(overrides))
+
+
+def new_folder(name: str) -> Path:
+    """A run folder that no other run has, named as Hydra names those of `gan-run`."""
+    now = datetime.datetime.now()
+    return Path("outputs") / f"{now:%Y-%m-%d}" / f"{now:%H-%M-%S-%f}_{name}"
+
+
+def execute(config: DictConfig | Mapping[str, Any], folder: Path, overrides: list[str]) -> Result:
+    """Train a checked config into a run folder, from its beginning.
+
+    Raises:
+        ValueError: the data, the device or `training.init_from` cannot be used.
+    """
+    started = time.perf_counter()
+    plain = plain_config(config)
+    prepared = dispatch(plain)
+    check_select(prepared)
+    if prepared.device.type == "meta":
+        return walk_only(prepared, folder)
+    with process_settings(plain):
+        trainer = new_trainer(prepared, folder, overrides)
+        if plain["training"]["init_from"] is not None:
+            start_from(trainer, Path(plain["training"]["init_from"]))
+        folder.mkdir(parents=True, exist_ok=True)
+        write_config(folder, plain, overrides)
+        return carry_out(trainer, started)
+
+
+def resume(folder: Path | str, overrides: Sequence[str] = ()) -> Result:
+    """Continue a run to its end, bit for bit as if it had not stopped.
+
+    Args:
+        folder: the run folder.
+        overrides: at most a longer `training.steps` or `training.epochs`.
+
+    Raises:
+        ValueError: no run there, no checkpoint yet, or an override that changes the run.
+    """
+    started = time.perf_counter()
+    folder = Path(folder)
+    saved = read_config(folder)
+    plain = changed_config(saved, overrides)
+    path = folder / "checkpoints" / "last.pt"
+    if not path.is_file():
+        raise ValueError(
+            f"resume={folder}: there is no checkpoint yet; start the run again "
+            f"(its options are in {folder / 'overrides.yaml'})"
+        )
+    prepared = dispatch(plain)
+    state = checkpoint.load(path, prepared.device)
+    with process_settings(plain):
+        trainer = new_trainer(prepared, folder, overrides)
+        trainer.load_state_dict(state)
+        if plain != saved:
+            write_config(folder, plain, [*read_overrides(folder), *overrides])
+        return carry_out(trainer, started)
+
+
+# --- the parts of a run ----------------------------------------------------------------------
+
+
+def new_trainer(prepared: Run, folder: Path, overrides: Sequence[str]) -> Trainer:
+    """A trainer with the callbacks that every run has."""
+    callbacks: list[Callback] = [
+        CsvFile(),
+        TensorBoard(),
+        Pictures(),
+        Health(probabilities=prepared.recipe.probabilities),
+        Progress(),
+    ]
+    return Trainer(prepared, folder, callbacks, overrides)
+
+
+def carry_out(trainer: Trainer, started: float) -> Result:
+    """Train, measure, and write down how it ended, whatever the end."""
+    with log_file(trainer.folder / "run.log"), threads(trainer.threads):
+        try:
+            trainer.train()
+            found, floors = judge(trainer)
+        except Interrupted as stop:
+            close(trainer, started, "interrupted", error=str(stop))
+            raise
+        except RunFailed as failure:
+            log.error("%s", failure)
+            close(trainer, started, "failed", error=str(failure))
+            raise
+        except BaseException as error:
+            log.exception("The run failed")
+            close(trainer, started, "failed", error=f"{type(error).__name__}: {error}")
+            raise
+        details = close(trainer, started, "completed", measured=found, floors=floors)
+    for network in trainer.host.networks.values():
+        network.eval().requires_grad_(False)
+    return Result(
+        folder=trainer.folder,
+        metrics={name: each.value for name, each in found.items()},
+        details=details,
+        networks=trainer.host.networks,
+    )
+
+
+def judge(trainer: Trainer) -> tuple[dict[str, Measurement], dict[str, float]]:
+    """The final metrics, by the checkpoint rule of the config, and their floors."""
+    section, prepared = trainer.run.config["metrics"], trainer.run
+    label = section["checkpoint"]
+    if label == "best" and trainer.best is not None:
+        state = checkpoint.load(trainer.folder / "checkpoints" / "best.pt", prepared.device)
+        load_networks(trainer.host, state["host"]["networks"])
+        label = f"best {trainer.best['metric']} on validation, step {trainer.best['step']}"
+    split = section["split"]
+    found = evaluation.measure(prepared, trainer.host, section, split=split, checkpoint=label)
+    floors = evaluation.measure_floor(prepared, section, split=split) if found else {}
+    trainer.announce(found)
+    return found, floors
+
+
+def close(
+    trainer: Trainer,
+    started: float,
+    status: str,
+    *,
+    error: str | None = None,
+    measured: Mapping[str, Measurement] | None = None,
+    floors: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Write `result.json` and let the callbacks finish their files."""
+    config, per_epoch = trainer.run.config, trainer.batches.steps_per_epoch
+    seconds = trainer.seconds
+    health = next(each for each in trainer.callbacks if isinstance(each, Health))
+    details = {
+        "status": status,
+        "error": error,
+        "name": config["name"],
+        "metrics": metrics_as_dict(measured or {}),
+        "floor": dict(floors or {}),
+        "step": trainer.step,
+        "steps": trainer.run.num_steps,
+        "epochs": trainer.step / per_epoch if per_epoch else 0.0,
+        "updates": trainer.updates,
+        "timings": {
+            "seconds_training": seconds,
+            "seconds_total": time.perf_counter() - started,
+            "steps_per_second": trainer.step / seconds if seconds else None,
+        },
+        **result.environment(trainer.host.device, precision=config["device"]["precision"]),
+        "config_hash": result.config_hash(config),
+        "health": list(health.messages),
+        "folder": str(trainer.folder),
+    }
+    result.write_result(trainer.folder / "result.json", details)
+    for callback in trainer.callbacks:
+        callback.on_end(trainer.step, details)
+    return details
+
+
+def metrics_as_dict(measured: Mapping[str, Measurement]) -> dict[str, Any]:
+    """Measurements as they stand in `result.json`."""
+    return {
+        name: {"value": each.value, "protocol": each.protocol.as_dict()}
+        for name, each in measured.items()
+    }
+
+
+def check_select(prepared: Run) -> None:
+    """Refuse a `metrics.select` that is not measured.
+
+    Raises:
+        ValueError: it names no number of the metrics computed.
+    """
+    section = prepared.config["metrics"]
+    names = evaluation.names_to_measure(section, prepared.dataset)
+    known = evaluation.measured_names([name for name in names if name in evaluation.METRICS])
+    if section["select"] is not None and section["select"] not in known:
+        raise ValueError(
+            f"metrics.select={section['select']}: not measured here; measured: {', '.join(known)}"
+        )
+
+
+def load_networks(host: Solo, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
+    """Put weights into a host's networks, strictly."""
+    for name, network in host.networks.items():
+        network.load_state_dict(networks[name])
+
+
+def start_from(trainer: Trainer, source: Path) -> None:
+    """Take another run's weights as the first ones, network by network.
+
+    Raises:
+        ValueError: no checkpoint there, no network in common, or other shapes.
+    """
+    path = source / "checkpoints" / "last.pt" if source.is_dir() else source
+    networks = checkpoint.load(path, trainer.host.device)["host"]["networks"]
+    common = [name for name in trainer.host.networks if name in networks]
+    key = f"training.init_from={source}"
+    if not common:
+        raise ValueError(
+            f"{key}: it has the networks {', '.join(networks)}, "
+            f"this run {', '.join(trainer.host.networks)}: none in common"
+        )
+    for name in common:
+        try:
+            trainer.host.networks[name].load_state_dict(networks[name])
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(f"{key}: network {name} has another shape: {reason}") from error
+    log.info("Starting from the weights of %s: %s", path, ", ".join(common))
+
+
+def walk_only(prepared: Run, folder: Path) -> Result:
+    """`device=meta`: walk one step of every move, write nothing."""
+    report = walk(prepared)
+    print(report)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+    return Result(folder=folder, metrics={}, details={"status": "walked"}, networks={})
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """A config as plain containers, resolved."""
+    if isinstance(config, DictConfig):
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        return {str(key): value for key, value in plain.items() if key != "hydra"}
+    return dict(config)
+
+
+def write_config(folder: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Write `config.yaml` and `overrides.yaml`."""
+    for name, content in (("config.yaml", config), ("overrides.yaml", list(overrides))):
+        text = OmegaConf.to_yaml(OmegaConf.create(content))
+        result.write_atomic(folder / name, text.encode())
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A run folder's config.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise ValueError(f"{folder} is no run folder: it has no config.yaml")
+    return plain_config(OmegaConf.load(path))  # type: ignore[arg-type]
+
+
+def read_overrides(folder: Path) -> list[str]:
+    """What was typed for a run."""
+    path = folder / "overrides.yaml"
+    return [str(each) for each in OmegaConf.load(path)] if path.is_file() else []
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Write the package's log into a file as well as to stderr."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        handler.close()
+
+
+@contextmanager
+def threads(num: int) -> Iterator[None]:
+    """Compute with a number of CPU threads, and put the process's own back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(num)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def process_settings(config: Mapping[str, Any]) -> Iterator[None]:
+    """Set the process's matrix precision as `device.precision` asks, and put it back."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(
+        "high" if config["device"]["precision"] == "tf32" else "highest"
+    )
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+# --- after training --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A finished run's networks, ready to sample.
+
+    Attributes:
+        networks: by letter, in evaluation mode.
+        config: the run's config, plain.
+        step: the step that the weights are of.
+    """
+
+    networks: dict[str, nn.Module]
+    config: dict[str, Any]
+    step: int
+    prepared: Run
+    host: Solo
+
+    def sample(self, num: int = 1000, *, seed: int = 0, split: str = "test") -> Tensor:
+        """Samples [N, ...] in data units, on the CPU.
+
+        Args:
+            num: how many; for paired games at most, one for each row of `split`.
+            seed: of the noise.
+            split: where a paired game's inputs are from.
+        """
+        generator = torch.Generator(self.host.device).manual_seed(seed)
+        given = None
+        if self.prepared.recipe.paired:
+            low = self.prepared.tensors(split, self.host.dtype)["low"]
+            given = {"low": low[:num]}
+        made = evaluation.draw_samples(self.prepared, self.host, num, generator, data=given)
+        return self.prepared.dataset.unscale(made).cpu()
+
+
+def load(folder: Path | str, *, checkpoint_name: str = "last", device: str = "cpu") -> Loaded:
+    """The networks of a run folder.
+
+    Args:
+        folder: the run folder.
+        checkpoint_name: "last", "best", or a file name in `checkpoints/`.
+        device: where to put them.
+
+    Raises:
+        ValueError: no run or no checkpoint there.
+    """
+    folder = Path(folder)
+    config = read_config(folder)
+    config["device"] = {**config["device"], "name": device, "compile": False}
+    prepared = dispatch(config)
+    name = checkpoint_name.removesuffix(".pt")
+    state = checkpoint.load(folder / "checkpoints" / f"{name}.pt", prepared.device)
+    host = prepared.host(prepared.streams())
+    load_networks(host, state["host"]["networks"])
+    for network in host.networks.values():
+        network.eval().requires_grad_(False)
+    return Loaded(
+        networks=host.networks,
+        config=config,
+        step=state["step"],
+        prepared=prepared,
+        host=host,
+    )

@@ -1,0 +1,144 @@
+"""The container that every data set fills, and the two things that all builders share."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Modes:
+    """The components of a known mixture of isotropic Gaussians, in data units.
+
+    centres: [K, d] means; sds: [K] standard deviations, each above 0.
+
+    Raises:
+        ValueError: the two do not describe the same K components.
+    """
+
+    centres: Tensor
+    sds: Tensor
+
+    def __post_init__(self) -> None:
+        if self.centres.ndim != 2 or self.sds.shape != self.centres.shape[:1]:
+            raise ValueError(
+                f"modes: centres {tuple(self.centres.shape)} and sds {tuple(self.sds.shape)} "
+                "must be [K, d] and [K]"
+            )
+
+    def __len__(self) -> int:
+        """Return K, the number of modes."""
+        return int(self.centres.shape[0])
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dataset:
+    """Every split of a data set, as the networks see it, with the way back to data units.
+
+    name: the option's name. kind: "vectors", "images" or "none" (a game without data).
+    splits: "train", "validation", "test", each a mapping of tensors with N rows:
+        real [N, ...] is what G's output must resemble, scaled; low [N, L] (optional) is the paired
+        input of G, scaled; label [N] (optional) is int64 in [0, K).
+    offset, scale: [d], with data = scaled * scale + offset.
+    modes: the true mixture in data units, where it is known.
+    classes: the K class names, where labels have names.
+
+    Raises:
+        ValueError: the tensors of one split differ in their number of rows.
+    """
+
+    name: str
+    kind: str
+    splits: Mapping[str, Mapping[str, Tensor]]
+    offset: Tensor
+    scale: Tensor
+    modes: Modes | None = None
+    classes: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        for split, tensors in self.splits.items():
+            rows = {key: tensor.shape[0] for key, tensor in tensors.items()}
+            if len(set(rows.values())) > 1:
+                raise ValueError(f"dataset {self.name}: split {split} has unequal rows: {rows}")
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one real sample, such as (2,); () where there is no data."""
+        real = self.splits.get("train", {}).get("real")
+        return () if real is None else tuple(real.shape[1:])
+
+    @property
+    def low_shape(self) -> tuple[int, ...] | None:
+        """Shape of one paired input, or None where the data are not paired."""
+        low = self.splits.get("train", {}).get("low")
+        return None if low is None else tuple(low.shape[1:])
+
+    @property
+    def num_classes(self) -> int | None:
+        """Number of classes K over all splits, or None where there are no labels."""
+        if self.classes is not None:
+            return len(self.classes)
+        labels = [tensors["label"] for tensors in self.splits.values() if "label" in tensors]
+        if not labels:
+            return None
+        return 1 + max(int(label.max()) for label in labels if label.numel())
+
+    @property
+    def num_train(self) -> int:
+        """Number of training samples; 0 where there is no data."""
+        real = self.splits.get("train", {}).get("real")
+        return 0 if real is None else int(real.shape[0])
+
+    def unscale(self, x: Tensor) -> Tensor:
+        """Map scaled samples [..., d] to data units, on their own device and in their own dtype."""
+        # dtype before device: some accelerators hold no float64.
+        scale = self.scale.to(x.dtype).to(x.device)
+        offset = self.offset.to(x.dtype).to(x.device)
+        return x * scale + offset
+
+    def content_hash(self) -> str:
+        """Return the sha256 (hex) of the tensors: their names, dtypes, shapes and bytes."""
+        digest = hashlib.sha256()
+        for name, tensor in self._tensors():
+            array = tensor.detach().cpu().contiguous().numpy()
+            digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        for split in sorted(self.splits):
+            for key in sorted(self.splits[split]):
+                yield f"{split}/{key}", self.splits[split][key]
+        yield "offset", self.offset
+        yield "scale", self.scale
+        if self.modes is not None:
+            yield "modes/centres", self.modes.centres
+            yield "modes/sds", self.modes.sds
+
+
+def none() -> Dataset:
+    """Return the data set without data, for games such as v(a, b) = ab."""
+    return Dataset(name="none", kind="none", splits={}, offset=torch.zeros(0), scale=torch.ones(0))
+
+
+def stream(seed: int, name: str) -> torch.Generator:
+    """Return the CPU generator of one named stream of a seed.
+
+    The seeds are hashes, so streams are independent of each other: drawing more from "test" leaves
+    "train" as it was.
+    """
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big"))
+
+
+def minmax(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the offset and scale [d] that map each feature of x [N, d] to [0, 1].
+
+    A constant feature gets scale 1, so that it maps to 0 and the way back stays exact.
+    """
+    low, high = x.amin(dim=0), x.amax(dim=0)
+    return low, torch.where(high > low, high - low, torch.ones_like(low))

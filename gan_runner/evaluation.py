@@ -1,0 +1,194 @@
+"""Draws samples from a run's networks and measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_runner.datasets.dataset import Dataset
+from gan_runner.dispatch import Run
+from gan_runner.game import Batch
+from gan_runner.hosts import Solo
+from gan_runner.metrics.protocol import (
+    METRICS,
+    Measurement,
+    MetricInputs,
+    Protocol,
+    applicable,
+    evaluate,
+    floor,
+)
+from gan_runner.streams import Streams
+
+CHUNK = 10_000  # samples generated at once
+
+
+def draw_samples(
+    run: Run,
+    host: Solo,
+    num: int,
+    generator: torch.Generator,
+    *,
+    data: Mapping[str, Tensor] | None = None,
+) -> Tensor:
+    """Draw samples, scaled as the networks see them.
+
+    Args:
+        run: the run.
+        host: its networks.
+        num: how many, where the game draws them from noise alone.
+        generator: of the noise, on the host's device.
+        data: what G takes beside noise (`low` [N, L]); then one sample is drawn for each row.
+
+    Returns:
+        [N, ...] on the host's device.
+    """
+    sample = run.recipe.sample
+    assert sample is not None, "this game has no samples"
+    inputs = dict(data or {})
+    count = len(next(iter(inputs.values()))) if inputs else num
+    with host.evaluating() as nets:
+        parts = []
+        for start in range(0, count, CHUNK):
+            rows = min(CHUNK, count - start)
+            batch: Batch = {key: value[start : start + rows] for key, value in inputs.items()}
+            for name, prior in run.recipe.sample_priors.items():
+                batch[name] = prior.draw(rows, generator, host.device, host.dtype)
+            parts.append(sample(nets, batch).to(host.dtype))
+    return torch.cat(parts)
+
+
+def chosen_rows(tensors: Mapping[str, Tensor], num: int, generator: torch.Generator) -> Batch:
+    """At most `num` rows of a split, the same ones for the same generator."""
+    total = len(tensors["real"])
+    if total <= num:
+        return dict(tensors)
+    index = torch.randperm(total, generator=generator)[:num]
+    return {key: value[index.to(value.device)] for key, value in tensors.items()}
+
+
+def names_to_measure(section: Mapping[str, Any], dataset: Dataset) -> tuple[str, ...]:
+    """The metrics asked for, or those that fit the data."""
+    if section["names"] is not None:
+        return tuple(section["names"])
+    return applicable(dataset.modes is not None, dataset.low_shape is not None, dataset.kind)
+
+
+def measure(
+    run: Run, host: Solo, section: Mapping[str, Any], *, split: str, checkpoint: str
+) -> dict[str, Measurement]:
+    """Compute a config's metrics.
+
+    Args:
+        run: the run.
+        host: its networks, at the weights to judge.
+        section: the config's `metrics`.
+        split: where the real points are from.
+        checkpoint: whose weights these are, for the protocol.
+
+    Returns:
+        Measurements by name, e.g. `modes_covered`.
+    """
+    streams = run.streams()
+    seed = streams.seed("metrics/metric")
+    if run.recipe.sample is None:
+        card = Protocol(
+            num_real=0, num_generated=0, split="none", checkpoint=checkpoint, units="data",
+            seed=seed,
+        )  # fmt: skip
+        values = run.recipe.measure(host.networks) if run.recipe.measure else {}
+        wanted = section["names"]
+        return {
+            name: Measurement(value=value, protocol=card)
+            for name, value in values.items()
+            if wanted is None or name in wanted
+        }
+    names = names_to_measure(section, run.dataset)
+    if not names:
+        return {}
+    real, inputs = _inputs(run, host, section, split, streams, seed)
+    found: dict[str, Measurement] = {}
+    for name in names:
+        card = Protocol(
+            num_real=len(real), num_generated=len(inputs.generated), split=split,
+            checkpoint=checkpoint, units=METRICS[name].units, seed=seed,
+        )  # fmt: skip
+        for key, value in evaluate(name, inputs).items():
+            found[key] = Measurement(value=value, protocol=card)
+    return found
+
+
+def _inputs(
+    run: Run,
+    host: Solo,
+    section: Mapping[str, Any],
+    split: str,
+    streams: Streams,
+    seed: int,
+) -> tuple[Tensor, MetricInputs]:
+    rows_generator = torch.Generator().manual_seed(streams.seed("metrics/real"))
+    rows = chosen_rows(run.tensors(split, host.dtype), section["num_real"], rows_generator)
+    paired = {"low": rows["low"]} if run.recipe.paired else None
+    made = draw_samples(
+        run, host, section["num_generated"], streams.fresh("metrics/generated"), data=paired
+    )
+    real, generated = run.dataset.unscale(rows["real"]).cpu(), run.dataset.unscale(made).cpu()
+    inputs = MetricInputs(
+        generated=generated,
+        real=real,
+        modes=run.dataset.modes,
+        predicted=made.cpu() if paired else None,
+        target=rows["real"].cpu() if paired else None,
+        seed=seed,
+    )
+    return real, inputs
+
+
+def measure_floor(run: Run, section: Mapping[str, Any], *, split: str) -> dict[str, float]:
+    """What real points score against real points: a perfect generator's values.
+
+    As many points as are generated come from a split that shares no point with the judged one.
+    """
+    if run.recipe.sample is None:
+        return {}
+    others = [name for name in ("validation", "train", "test") if name != split]
+    judged = run.dataset.splits[split]["real"]
+    apart = next(
+        name for name in others if run.dataset.splits[name]["real"].data_ptr() != judged.data_ptr()
+    )
+    streams = run.streams()
+
+    def points(name: str, num: int, purpose: str) -> Tensor:
+        generator = torch.Generator().manual_seed(streams.seed(purpose))
+        tensors = {"real": run.dataset.splits[name]["real"]}
+        return run.dataset.unscale(chosen_rows(tensors, num, generator)["real"])
+
+    real = points(split, section["num_real"], "metrics/real")
+    fresh = points(apart, section["num_generated"], "metrics/floor")
+    values: dict[str, float] = {}
+    for name in names_to_measure(section, run.dataset):
+        if "pairs" not in METRICS[name].needs:
+            seed = streams.seed("metrics/metric")
+            values |= floor(name, fresh, real, modes=run.dataset.modes, seed=seed)
+    return values
+
+
+def is_better(name: str, value: float, than: float) -> bool:
+    """Whether a metric's value is better than another."""
+    return value > than if direction(name) == "higher" else value < than
+
+
+def direction(name: str) -> str:
+    """Whether a measured name is better "higher" or "lower"."""
+    for metric in METRICS.values():
+        if name in metric.better:
+            return metric.better[name]
+    return "lower"
+
+
+def measured_names(names: Sequence[str]) -> tuple[str, ...]:
+    """The names of the numbers that metrics return."""
+    return tuple(key for name in names for key in METRICS[name].values)

@@ -1,0 +1,132 @@
+"""The parts of a game: networks, players, moves, stages. Data only; `engine.py` plays them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+
+from gan_runner.priors import Prior
+
+Batch = dict[str, Tensor]  # data, drawn noise, and `progress` in [0, 1] (0-dim)
+Numbers = Mapping[str, Tensor]  # 0-dim tensors by config path: h["model.lambda_adversarial"]
+Terms = dict[str, Tensor]  # weighted 0-dim terms; their sum is minimised
+
+
+class Networks(Protocol):
+    """The networks under their letters: `nets.G`, `nets.D`."""
+
+    def __getattr__(self, name: str) -> Callable[..., Tensor]: ...
+
+
+Objective = Callable[[Any, Batch, Numbers], Terms]
+Hook = Callable[[Mapping[str, nn.Module], Numbers], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Player:
+    """Networks that one optimizer moves.
+
+    `role` picks the learning rate: "generator", "discriminator", or anything else for `lr` itself.
+    Hooks run, in order, after each of the player's updates.
+    """
+
+    name: str
+    networks: tuple[str, ...]
+    role: str
+    after: tuple[Hook, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """A player's update: on steps divisible by `every`, `repeat` times on fresh batches.
+
+    `in_eval` names the networks that are in evaluation mode while the gradient is taken.
+    """
+
+    player: str
+    objective: Objective
+    every: int = 1
+    repeat: int = 1
+    in_eval: tuple[str, ...] = ()
+    label: str = ""  # under which terms are reported; the player's name if empty
+
+    @property
+    def name(self) -> str:
+        """The name under which the move's terms are reported."""
+        return self.label or self.player
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Tensors made once a step with their graph, for every move of that step.
+
+    The owner's move differentiates through them; every other player gets them detached.
+    """
+
+    make: Callable[[Any, Batch, Numbers], Batch]
+    owner: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A part of a run: who plays, in what order, on what draws, for what share of the run."""
+
+    name: str
+    players: tuple[Player, ...]
+    moves: tuple[Move, ...]
+    priors: Mapping[str, Prior] = field(default_factory=dict)
+    share: float = 1.0
+    update: str = "alternating"
+    shared: Shared | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a stage that the engine could not play.
+
+        Raises:
+            ValueError: a move without its player, or `shared` where a move could see stale tensors.
+        """
+        names = [player.name for player in self.players]
+        for move in self.moves:
+            if move.player not in names:
+                raise ValueError(f"stage {self.name}: no player '{move.player}' among {names}")
+        if self.shared is None:
+            return
+        if self.update != "alternating":
+            raise ValueError(f"stage {self.name}: shared tensors need alternating updates")
+        if any(move.repeat > 1 for move in self.moves):
+            raise ValueError(f"stage {self.name}: shared tensors allow no repeated move")
+        if self.moves[-1].player != self.shared.owner or any(
+            move.player == self.shared.owner for move in self.moves[:-1]
+        ):
+            raise ValueError(f"stage {self.name}: the owner of shared tensors must move last")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A whole game: what a file in `models/` returns.
+
+    Attributes:
+        networks: builders, by letter; a replica's weights come from its stream `init/<letter>`.
+        copies: networks that start as copies of others (an EMA of G starts as G).
+        stages: played one after the other.
+        sample: (nets, batch) -> generated samples [N, ...], in the networks' units; None where
+            the game has none.
+        sample_priors: what is drawn for `sample`.
+        paired: `sample` takes the data's paired input `low`.
+        monitor: (nets, batch, h) -> scalars to log, without gradient, in evaluation mode.
+        measure: numbers that characterise a game without samples.
+        probabilities: D's outputs are reported as probabilities.
+    """
+
+    networks: Mapping[str, Callable[[], nn.Module]]
+    stages: tuple[Stage, ...]
+    copies: Mapping[str, str] = field(default_factory=dict)
+    sample: Callable[[Any, Batch], Tensor] | None = None
+    sample_priors: Mapping[str, Prior] = field(default_factory=dict)
+    paired: bool = False
+    monitor: Callable[[Any, Batch, Numbers], Terms] | None = None
+    measure: Callable[[Mapping[str, nn.Module]], dict[str, float]] | None = None
+    probabilities: bool = False

@@ -1,0 +1,215 @@
+"""Hosts: where parameters live and how a gradient is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import reduce
+from operator import add
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Shared, Stage, Terms
+from gan_runner.networks.dropout import bits_from, dropout_bits
+from gan_runner.optimizers import MakeOptimizer
+from gan_runner.priors import Prior
+from gan_runner.streams import Streams, seeded_globally
+
+Gradients = Sequence[Tensor | None]
+DTYPES = {"fp64": torch.float64}
+
+
+class Nets:
+    """Networks under their letters, as objectives see them."""
+
+    def __init__(self, networks: Mapping[str, Callable[..., Tensor]]) -> None:
+        self.__dict__.update(networks)
+
+
+class Solo:
+    """One replica: ordinary modules, ordinary autograd."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        numbers: Mapping[str, float],
+        streams: Streams,
+        device: torch.device,
+        *,
+        precision: str = "fp32",
+        compile_networks: bool = False,
+    ) -> None:
+        self.device = device
+        self.dtype = DTYPES.get(precision, torch.float32)
+        self.streams = streams
+        self.numbers: Numbers = {
+            name: torch.full((), value, dtype=self.dtype, device=device)
+            for name, value in numbers.items()
+        }
+        self.networks = {name: self._build(name, recipe) for name in recipe.networks}
+        for copy, original in recipe.copies.items():
+            self.networks[copy].load_state_dict(self.networks[original].state_dict())
+            self.networks[copy].requires_grad_(False)
+        called = {
+            name: torch.compile(network) if compile_networks else network
+            for name, network in self.networks.items()
+        }
+        self.nets = Nets(called)
+        self._autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
+        if precision == "bf16":
+            self._autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16)
+        self._bits = bits_from(streams["dropout"])
+        self._parameters: dict[str, list[nn.Parameter]] = {}
+        self._optimizers: dict[str, torch.optim.Optimizer] = {}
+        self._focus: tuple[str, ...] | None = None
+        self.players: dict[str, Player] = {}
+
+    def _build(self, name: str, recipe: Recipe) -> nn.Module:
+        # The meta device has no numbers to draw; elsewhere weights are drawn on the CPU, so that
+        # they do not depend on the device.
+        where = "meta" if self.device.type == "meta" else "cpu"
+        with seeded_globally(self.streams.seed(f"init/{name}")), torch.device(where):
+            network = recipe.networks[name]()
+        return network.to(self.device, self.dtype)
+
+    # --- a stage's players -------------------------------------------------------------------
+
+    def enter(self, stage: Stage, make_optimizer: MakeOptimizer) -> None:
+        """Give each of the stage's players a new optimizer over its networks' parameters."""
+        self.players = {player.name: player for player in stage.players}
+        self._parameters = {
+            player.name: [
+                parameter
+                for name in player.networks
+                for parameter in self.networks[name].parameters()
+            ]
+            for player in stage.players
+        }
+        self._optimizers = {
+            player.name: make_optimizer(self._parameters[player.name], player.role)
+            for player in stage.players
+        }
+        self._focus = None
+
+    def set_rate(self, factor: float) -> None:
+        """Scale every optimizer's learning rate by a factor of its first."""
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+
+    def rates(self) -> dict[str, float]:
+        """Each player's learning rate."""
+        return {
+            name: float(optimizer.param_groups[0]["lr"])
+            for name, optimizer in self._optimizers.items()
+        }
+
+    def restart_optimizers(self) -> None:
+        """Forget every optimizer's moments."""
+        for optimizer in self._optimizers.values():
+            optimizer.state.clear()
+
+    # --- a step ------------------------------------------------------------------------------
+
+    def draw(self, priors: Mapping[str, Prior], num: int) -> Batch:
+        """Draw a stage's priors."""
+        noise = self.streams["noise"]
+        return {
+            name: prior.draw(num, noise, self.device, self.dtype) for name, prior in priors.items()
+        }
+
+    @contextmanager
+    def playing(self) -> Iterator[None]:
+        """Within, networks draw their dropout masks from this replica's stream."""
+        with dropout_bits(self._bits):
+            yield
+
+    def _focus_on(self, player: str) -> None:
+        """Let only one player's parameters require gradients, so nothing else is differentiated."""
+        if self._focus == (player,):
+            return
+        for network in self.networks.values():
+            for parameter in network.parameters():
+                parameter.requires_grad_(False)
+        for parameter in self._parameters[player]:
+            parameter.requires_grad_(True)
+        self._focus = (player,)
+
+    def share(self, shared: Shared, batch: Batch) -> Batch:
+        """Make a step's shared tensors, with the graph to their owner's parameters."""
+        self._focus_on(shared.owner)
+        with self._autocast():
+            return shared.make(self.nets, batch, self.numbers)
+
+    def gradient(self, move: Move, batch: Batch) -> tuple[Terms, Gradients]:
+        """A move's terms, and the gradient of their sum with respect to its player's parameters."""
+        self._focus_on(move.player)
+        for name in move.in_eval:
+            self.networks[name].eval()
+        with self._autocast():
+            terms = move.objective(self.nets, batch, self.numbers)
+        for name in move.in_eval:
+            self.networks[name].train()
+        total = reduce(add, terms.values())
+        gradients = torch.autograd.grad(total, self._parameters[move.player], allow_unused=True)
+        return terms, gradients
+
+    def update(self, player: str, gradients: Gradients, *, hooks: bool = True) -> None:
+        """Carry out a player's update, and its hooks."""
+        for parameter, gradient in zip(self._parameters[player], gradients, strict=True):
+            parameter.grad = gradient
+        self._optimizers[player].step()
+        if hooks and self.players[player].after:
+            with torch.no_grad():
+                for hook in self.players[player].after:
+                    hook(self.networks, self.numbers)
+
+    def snapshot(self, player: str) -> list[Tensor]:
+        """A copy of a player's parameters, to come back to."""
+        return [parameter.detach().clone() for parameter in self._parameters[player]]
+
+    @torch.no_grad()
+    def restore(self, player: str, snapshot: Sequence[Tensor]) -> None:
+        """Put a player's parameters back."""
+        for parameter, value in zip(self._parameters[player], snapshot, strict=True):
+            parameter.copy_(value)
+
+    # --- beside training ---------------------------------------------------------------------
+
+    @contextmanager
+    def evaluating(self) -> Iterator[Nets]:
+        """The networks without gradients, in evaluation mode."""
+        for network in self.networks.values():
+            network.eval()
+        try:
+            with torch.no_grad(), self._autocast():
+                yield self.nets
+        finally:
+            for network in self.networks.values():
+                network.train()
+
+    def all_finite(self) -> bool:
+        """Whether every weight and buffer is finite. Reads from the device."""
+        tensors = [
+            tensor
+            for network in self.networks.values()
+            for tensor in (*network.parameters(), *network.buffers())
+            if tensor.is_floating_point()
+        ]
+        return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
+
+    def state_dict(self) -> dict[str, Any]:
+        """Networks and optimizers, for a checkpoint."""
+        return {
+            "networks": {name: network.state_dict() for name, network in self.networks.items()},
+            "optimizers": {name: opt.state_dict() for name, opt in self._optimizers.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Put networks and the current stage's optimizers back, strictly."""
+        for name, network in self.networks.items():
+            network.load_state_dict(state["networks"][name])
+        for name, optimizer in self._optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][name])

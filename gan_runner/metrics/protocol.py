@@ -1,0 +1,226 @@
+"""Which metrics there are, what each needs, and the protocol that stands beside every number."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from torch import Tensor
+
+from gan_runner.datasets.dataset import Modes
+from gan_runner.metrics.distances import mmd, sliced_wasserstein, wasserstein
+from gan_runner.metrics.modes import mode_statistics
+from gan_runner.metrics.superres import mse, psnr
+
+Direction = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """How a number was measured; two numbers compare only where these agree.
+
+    num_real, num_generated: points that the metric was given. split: the real points' split.
+    checkpoint: "last", "best" or a path's name. units: "data" or "scaled". seed: of the metric's
+    own draws. details: whatever else a metric depends on, in plain data.
+    """
+
+    num_real: int
+    num_generated: int
+    split: str
+    checkpoint: str
+    units: str
+    seed: int
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as plain data, for a file of results."""
+        return {**dataclasses.asdict(self), "details": dict(self.details)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """A number and the protocol that it was computed under."""
+
+    value: float
+    protocol: Protocol
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MetricInputs:
+    """What a metric may look at.
+
+    generated: [N, d] and real: [M, d], in data units. modes: the true mixture, where known.
+    predicted, target: [N, d] pairs, scaled, where the data are paired. seed: of the metric's own
+    draws.
+    """
+
+    generated: Tensor
+    real: Tensor
+    modes: Modes | None = None
+    predicted: Tensor | None = None
+    target: Tensor | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """An entry of the registry.
+
+    function: takes `MetricInputs` and returns one number for each of `values`. needs: parts of the
+    inputs among "samples" (generated and real), "modes", "pairs" (predicted and target). better:
+    for each value, whether "higher" or "lower" is better. units: the space of its inputs, "data"
+    or "scaled".
+    """
+
+    name: str
+    function: Callable[[MetricInputs], dict[str, float]]
+    needs: frozenset[str]
+    better: Mapping[str, Direction]
+    description: str
+    units: str
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the numbers that the function returns, in order."""
+        return tuple(self.better)
+
+
+def evaluate(name: str, inputs: MetricInputs) -> dict[str, float]:
+    """Compute one metric by name and return its numbers, keyed by `Metric.values`.
+
+    Raises:
+        ValueError: there is no such metric, or the inputs lack a part that it needs.
+    """
+    if name not in METRICS:
+        near = difflib.get_close_matches(name, METRICS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"metrics: no metric {name!r}.{hint} Metrics: {', '.join(METRICS)}")
+    missing = sorted(METRICS[name].needs - _present(inputs))
+    if missing:
+        raise ValueError(f"metrics: {name} needs {', '.join(missing)}, which this run has not")
+    return METRICS[name].function(inputs)
+
+
+def floor(
+    name: str, real_a: Tensor, real_b: Tensor, *, modes: Modes | None = None, seed: int = 0
+) -> dict[str, float]:
+    """Compute a metric of real points real_a [N, d] against real points real_b [M, d], data units.
+
+    This is what a perfect generator of N samples would score: finite samples are never distance 0
+    apart. Draw real_a afresh, with as many points as will be generated.
+
+    Raises:
+        ValueError: as `evaluate`.
+    """
+    return evaluate(name, MetricInputs(generated=real_a, real=real_b, modes=modes, seed=seed))
+
+
+def applicable(dataset_has_modes: bool, has_low: bool, kind: str) -> tuple[str, ...]:
+    """Return the metrics that a data set is measured by unless others are asked for.
+
+    dataset_has_modes: the mixture is known. has_low: G's input is paired with its output. kind: of
+    the data set; only "vectors" have metrics here.
+    """
+    if kind != "vectors":
+        return ()
+    if has_low:
+        return ("mse", "psnr", "wasserstein")
+    distances = ("wasserstein", "sliced_wasserstein", "mmd")
+    return ("modes", *distances) if dataset_has_modes else distances
+
+
+def _present(inputs: MetricInputs) -> set[str]:
+    """Name the parts that the inputs hold."""
+    parts = {"samples"}
+    if inputs.modes is not None:
+        parts.add("modes")
+    if inputs.predicted is not None and inputs.target is not None:
+        parts.add("pairs")
+    return parts
+
+
+def _modes(inputs: MetricInputs) -> dict[str, float]:
+    assert inputs.modes is not None  # evaluate has checked the needs
+    return mode_statistics(inputs.generated, inputs.modes)
+
+
+def _wasserstein(inputs: MetricInputs) -> dict[str, float]:
+    return {"wasserstein": wasserstein(inputs.generated, inputs.real)}
+
+
+def _sliced_wasserstein(inputs: MetricInputs) -> dict[str, float]:
+    distance = sliced_wasserstein(inputs.generated, inputs.real, seed=inputs.seed)
+    return {"sliced_wasserstein": distance}
+
+
+def _mmd(inputs: MetricInputs) -> dict[str, float]:
+    return {"mmd": mmd(inputs.generated, inputs.real)}
+
+
+def _mse(inputs: MetricInputs) -> dict[str, float]:
+    assert inputs.predicted is not None
+    assert inputs.target is not None
+    return {"mse": mse(inputs.predicted, inputs.target)}
+
+
+def _psnr(inputs: MetricInputs) -> dict[str, float]:
+    assert inputs.predicted is not None
+    assert inputs.target is not None
+    return {"psnr": psnr(inputs.predicted, inputs.target)}
+
+
+_ENTRIES = (
+    Metric(
+        name="modes",
+        function=_modes,
+        needs=frozenset({"samples", "modes"}),
+        better={"modes_covered": "higher", "high_quality": "higher", "reverse_kl": "lower"},
+        description="modes reached, share of samples within 3 sd of one, reverse KL over modes",
+        units="data",
+    ),
+    Metric(
+        name="wasserstein",
+        function=_wasserstein,
+        needs=frozenset({"samples"}),
+        better={"wasserstein": "lower"},
+        description="exact 1-Wasserstein distance, Euclidean cost, at most 2500 points a side",
+        units="data",
+    ),
+    Metric(
+        name="sliced_wasserstein",
+        function=_sliced_wasserstein,
+        needs=frozenset({"samples"}),
+        better={"sliced_wasserstein": "lower"},
+        description="sliced 2-Wasserstein distance over 128 directions",
+        units="data",
+    ),
+    Metric(
+        name="mmd",
+        function=_mmd,
+        needs=frozenset({"samples"}),
+        better={"mmd": "lower"},
+        description="unbiased squared MMD, five RBF kernels by the real points' median distance",
+        units="data",
+    ),
+    Metric(
+        name="mse",
+        function=_mse,
+        needs=frozenset({"pairs"}),
+        better={"mse": "lower"},
+        description="squared error averaged over samples and coordinates",
+        units="scaled",
+    ),
+    Metric(
+        name="psnr",
+        function=_psnr,
+        needs=frozenset({"pairs"}),
+        better={"psnr": "higher"},
+        description="peak signal-to-noise ratio in dB for a data range of 1",
+        units="scaled",
+    ),
+)
+
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ENTRIES}

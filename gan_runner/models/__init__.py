@@ -1,0 +1,1 @@
+"""Games: one file per algorithm, each with a `build(context) -> Recipe`."""

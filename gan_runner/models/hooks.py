@@ -1,0 +1,34 @@
+"""What happens to a player's weights after its update."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from gan_runner.game import Numbers
+
+
+def clip_weights(
+    networks: Mapping[str, nn.Module], h: Numbers, *, names: tuple[str, ...]
+) -> None:
+    """Clip every weight to [-c, c] (WGAN, Arjovsky et al. 2017, algorithm 1, line 7)."""
+    bound = h["model.clip"]
+    for name in names:
+        for parameter in networks[name].parameters():
+            parameter.clamp_(-bound, bound)
+
+
+def average(
+    networks: Mapping[str, nn.Module], h: Numbers, *, source: str, target: str
+) -> None:
+    """Move the target's weights towards the source's: target = ema target + (1 - ema) source.
+
+    Buffers (BatchNorm's statistics) are averages already and are copied.
+    """
+    share = 1 - h["model.ema"]
+    averaged, current = networks[target], networks[source]
+    for kept, new in zip(averaged.parameters(), current.parameters(), strict=True):
+        kept.lerp_(new, share)
+    for kept, new in zip(averaged.buffers(), current.buffers(), strict=True):
+        kept.copy_(new)

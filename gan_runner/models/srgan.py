@@ -1,0 +1,106 @@
+"""SRGAN: G maps low-dimensional data to their high-dimensional pairs.
+
+Ledig et al. 2017 for images; Sinha 2020 (anatomizing) for vectors, equations 2, 3, 5 and 6.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from gan_runner.game import Batch, Move, Numbers, Recipe, Stage, Terms
+from gan_runner.losses.adversarial import AdversarialLoss
+from gan_runner.losses.reconstruction import RECONSTRUCTIONS, Reconstruction
+from gan_runner.models import adversarial
+from gan_runner.models.adversarial import Critic, Fake
+from gan_runner.models.context import Context
+
+
+def content_only(
+    nets: Any, batch: Batch, h: Numbers, *, fake: Fake, content: Reconstruction
+) -> Terms:
+    """The content loss (anatomizing, eq. 5)."""
+    return {"content": content(fake(nets, batch), batch["real"])}
+
+
+def perceptual(
+    nets: Any,
+    batch: Batch,
+    h: Numbers,
+    *,
+    fake: Fake,
+    critic: Critic,
+    pack: int,
+    loss: AdversarialLoss,
+    content: Reconstruction,
+) -> Terms:
+    """The perceptual loss: content + lambda x adversarial (anatomizing, eq. 6)."""
+    generated = fake(nets, batch)
+    against_d = adversarial.against_critic(nets, batch, h, generated, critic, pack, loss)
+    return {
+        "content": content(generated, batch["real"]),
+        "adversarial": h["model.lambda_adversarial"] * against_d,
+    }
+
+
+def upscale(nets: Any, batch: Batch) -> Tensor:
+    """G's high-dimensional data."""
+    return nets.G(batch["low"])  # type: ignore[no-any-return]
+
+
+def pretraining(model: dict[str, Any], content: Reconstruction) -> Stage:
+    """A first stage of G on the content loss alone (Ledig et al. 2017, section 3.2)."""
+    return Stage(
+        name="content",
+        players=adversarial.players(model)[1:],
+        moves=(
+            Move(player="G", objective=partial(content_only, fake=upscale, content=content)),
+        ),
+        share=model["pretrain_share"],
+    )
+
+
+def build(context: Context) -> Recipe:
+    """The recipe of `algorithm: srgan`."""
+    model, data = dict(context.model), context.dataset
+    assert data.low_shape is not None
+    content = RECONSTRUCTIONS[model["content"]]
+    letter = adversarial.sampler(model)
+    inputs = data.low_shape
+
+    def sample(nets: Any, batch: Batch) -> Tensor:
+        return getattr(nets, letter)(batch["low"])  # type: ignore[no-any-return]
+
+    def make_generator() -> nn.Module:
+        return context.generator(inputs, data.shape)
+
+    def make_discriminator() -> nn.Module:
+        return context.discriminator(data.shape)
+
+    game = adversarial.play(
+        context,
+        make_fake=upscale,
+        critic=adversarial.score,
+        make_discriminator=make_discriminator,
+        priors={},
+        share=1 - model["pretrain_share"],
+        generator_terms=partial(perceptual, content=content),
+    )
+    first = (pretraining(model, content),) if model["pretrain_share"] > 0 else ()
+    probabilities = context.adversarial_loss.probabilities
+    return Recipe(
+        **adversarial.with_average(model, {"G": make_generator, "D": make_discriminator}),
+        stages=(*first, game),
+        sample=sample,
+        paired=True,
+        monitor=partial(
+            adversarial.monitor,
+            fake=upscale,
+            critic=adversarial.score,
+            pack=1,
+            probabilities=probabilities,
+        ),
+        probabilities=probabilities,
+    )

@@ -1,0 +1,1 @@
+"""Networks: plain modules that know their shapes and nothing of losses or training."""

@@ -1,0 +1,317 @@
+"""Trains a run: stages, events, checkpoints, resume."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gan_runner import checkpoint, evaluation
+from gan_runner.batches import Batches
+from gan_runner.callbacks.callback import Callback, RunStart
+from gan_runner.dispatch import Run, num_threads
+from gan_runner.engine import Watch, batch_length, play_step, total_norm
+from gan_runner.errors import Interrupted, RunFailed
+from gan_runner.game import Batch, Move, Stage, Terms
+from gan_runner.hosts import Gradients
+from gan_runner.metrics.protocol import Measurement
+from gan_runner.optimizers import Schedule
+from gan_runner.signals import StopSignal
+
+log = logging.getLogger(__name__)
+EVENTS = 10  # sample pictures and checkpoints in a run, unless their distance is given
+
+
+class Trainer:
+    """The state of a run in training, and what moves it on.
+
+    Args:
+        run: what to train.
+        folder: the run folder.
+        callbacks: told of every event, in order.
+        overrides: what the user typed, for the callbacks.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        folder: Path,
+        callbacks: Sequence[Callback],
+        overrides: Sequence[str] = (),
+    ) -> None:
+        training = run.config["training"]
+        self.run = run
+        self.folder = folder
+        self.callbacks = callbacks
+        self.overrides = tuple(overrides)
+        self.streams = run.streams()
+        self.host = run.host(self.streams)
+        self._train = run.tensors("train", self.host.dtype)
+        self.batches = Batches(self._train, training["batch_size"], self.streams["order"])
+        self.step = 0
+        self.updates: dict[str, int] = {}
+        self.best: dict[str, Any] | None = None
+        self.seconds = 0.0
+        self.threads = num_threads(run.config["device"], self.host)
+        self._log_every = training["log_every"]
+        self._ends = stage_ends(run.recipe.stages, run.num_steps)
+        self._stage = -1
+        self._monitored: Batch = {}
+        self._clock_start = 0.0
+        self._watches: dict[str, Watch] = {}
+        self._norms: dict[str, Tensor] = {}
+        self._good = ""  # what is said of the last good checkpoint
+
+    # --- the loop ----------------------------------------------------------------------------
+
+    def train(self) -> None:
+        """Train to the end of the run.
+
+        Raises:
+            RunFailed: a loss or a weight is not finite.
+            Interrupted: the process was asked to stop; the state is saved.
+        """
+        run, steps = self.run, self.run.num_steps
+        for callback in self.callbacks:
+            callback.on_start(self._run_start())
+        sample_every = run.config["training"]["sample_every"] or max(1, steps // EVENTS)
+        checkpoint_every = run.config["training"]["checkpoint_every"] or max(1, steps // EVENTS)
+        measure_every = run.config["metrics"]["every"]
+        if self.step == 0:
+            self._sample()
+        with StopSignal() as stop, self._clock():
+            while self.step < steps:
+                self._play()
+                for callback in self.callbacks:
+                    callback.on_step(self.step)
+                done = self.step == steps
+                if self.step % self._log_every == 0 or done or self.step in self._ends:
+                    self._log()
+                if self.step % sample_every == 0 or done:
+                    self._sample()
+                if measure_every and self.step % measure_every == 0:
+                    self._measure()
+                if self.step % checkpoint_every == 0 or done or stop.signum is not None:
+                    self.save()
+                if stop.signum is not None:
+                    raise Interrupted(stop.signum, self.folder)
+
+    def _play(self) -> None:
+        index = next(i for i, end in enumerate(self._ends) if self.step < end)
+        if index != self._stage:
+            self._enter(index)
+        local = self.step - self._start
+        if self._schedule.restarts(local):
+            self.host.restart_optimizers()
+        factor = self._schedule.factor(local)
+        if factor != self._factor:
+            self.host.set_rate(factor)
+            self._factor = factor
+        stage = self.run.recipe.stages[index]
+        play_step(stage, self.host, self._next_batch, local, self._report)
+        self.step += 1
+
+    def _enter(self, index: int) -> None:
+        stage = self.run.recipe.stages[index]
+        self.host.enter(stage, self.run.make_optimizer)
+        self._stage = index
+        self._start = 0 if index == 0 else self._ends[index - 1]
+        section = self.run.config["optimizer"]["schedule"]
+        self._schedule = Schedule(section, section["horizon"] or self._ends[index] - self._start)
+        self._factor = 1.0
+        self._monitored = self._draw_monitored(stage)
+        self._watches = {
+            move.name: Watch(self._log_every * move.repeat) for move in stage.moves
+        }
+
+    def _next_batch(self) -> Batch:
+        batch = self.batches()
+        progress = self.step / self.run.num_steps
+        batch["progress"] = torch.full(
+            (), progress, dtype=self.host.dtype, device=self.host.device
+        )
+        return batch
+
+    def _report(self, move: Move, turn: int, terms: Terms, gradients: Gradients) -> None:
+        self._watches[move.name].add(self.step + 1, terms)
+        self.updates[move.player] = self.updates.get(move.player, 0) + 1
+        # The move's last update before a row is logged; it need not be the row's own step.
+        if -(self.step + 1) % self._log_every < move.every:
+            self._norms[move.name] = total_norm(gradients)
+
+    # --- events ------------------------------------------------------------------------------
+
+    def _log(self) -> None:
+        scalars: dict[str, float] = {}
+        broken: list[tuple[int, str]] = []
+        for name, watch in self._watches.items():
+            means, bad = watch.read()
+            if bad is not None:
+                broken.append((bad[0], f"{name}/{bad[1]}"))
+            if means:
+                scalars[f"loss/{name}"] = sum(means.values())
+            if len(means) > 1:
+                scalars |= {f"terms/{name}/{term}": value for term, value in means.items()}
+        if broken:
+            step, term = min(broken)
+            raise RunFailed(f"step {step}: the term {term} is not finite. {self._last_good()}")
+        scalars |= {f"gradient_norm/{name}": float(norm) for name, norm in self._norms.items()}
+        self._norms = {}
+        scalars |= {f"learning_rate/{name}": rate for name, rate in self.host.rates().items()}
+        scalars |= {f"updates/{name}": float(num) for name, num in self.updates.items()}
+        scalars |= self._monitor()
+        for callback in self.callbacks:
+            callback.on_log(self.step, scalars)
+
+    def _monitor(self) -> dict[str, float]:
+        monitor = self.run.recipe.monitor
+        if monitor is None:
+            return {}
+        with self.host.evaluating() as nets:
+            values = monitor(nets, self._monitored, self.host.numbers)
+        return {name: float(value) for name, value in values.items()}
+
+    def _draw_monitored(self, stage: Stage) -> Batch:
+        """The batch that D's outputs are logged on: the same one throughout a stage.
+
+        It is drawn from streams of its own, so looking more often changes no draw of the training.
+        """
+        rows = torch.Generator().manual_seed(self.streams.seed("metrics/monitor/rows"))
+        noise = self.streams.fresh("metrics/monitor/noise")
+        num = self.run.config["training"]["batch_size"]
+        batch = evaluation.chosen_rows(self._train, num, rows) if self._train else {}
+        for name, prior in stage.priors.items():
+            batch[name] = prior.draw(batch_length(batch), noise, self.host.device, self.host.dtype)
+        return batch
+
+    def _sample(self) -> None:
+        if self.run.recipe.sample is None:
+            return
+        num, dataset = self.run.config["training"]["num_samples"], self.run.dataset
+        rows = torch.Generator().manual_seed(self.streams.seed("metrics/samples/rows"))
+        data = evaluation.chosen_rows(self.run.tensors("test", self.host.dtype), num, rows)
+        given = {"low": data["low"]} if self.run.recipe.paired else None
+        noise = self.streams.fresh("metrics/samples/noise")
+        made = evaluation.draw_samples(self.run, self.host, num, noise, data=given)
+        samples = {
+            "generated": dataset.unscale(made).cpu(),
+            "real": dataset.unscale(data["real"]).cpu(),
+        }
+        if "low" in data:
+            samples["low"] = data["low"].cpu()
+        for callback in self.callbacks:
+            callback.on_samples(self.step, samples)
+
+    def _measure(self) -> None:
+        section = self.run.config["metrics"]
+        found = evaluation.measure(
+            self.run, self.host, section, split="validation", checkpoint=f"step {self.step}"
+        )
+        self.announce({f"validation/{name}": value for name, value in found.items()})
+        name = section["select"] or next(iter(found), None)
+        if name is None:
+            return
+        value = found[name].value
+        if self.best is None or evaluation.is_better(name, value, self.best["value"]):
+            self.best = {"metric": name, "value": value, "step": self.step}
+            self.save("best")
+
+    def announce(self, measurements: Mapping[str, Measurement]) -> None:
+        """Tell the callbacks of measurements."""
+        for callback in self.callbacks:
+            callback.on_metrics(self.step, measurements)
+
+    # --- state -------------------------------------------------------------------------------
+
+    def save(self, name: str = "last") -> None:
+        """Write a checkpoint; never one with a weight that is not finite.
+
+        Raises:
+            RunFailed: a weight is not finite.
+        """
+        if not self.host.all_finite():
+            self._log()  # names the term, if one is to blame
+            raise RunFailed(f"step {self.step}: a weight is not finite. {self._last_good()}")
+        path = self.folder / "checkpoints" / f"{name}.pt"
+        checkpoint.save(path, self.state_dict())
+        self._good = f"The last good checkpoint is {path} (step {self.step})."
+
+    def _last_good(self) -> str:
+        return self._good or "There is no checkpoint yet (training.checkpoint_every)."
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that a run needs to go on bit for bit."""
+        return {
+            "config": self.run.config,
+            "step": self.step,
+            "num_steps": self.run.num_steps,
+            "stage": self._stage,
+            "threads": self.threads,
+            "seconds": self.seconds + self._since(),
+            "updates": self.updates,
+            "best": self.best,
+            "host": self.host.state_dict(),
+            "streams": self.streams.state_dict(),
+            "batches": self.batches.state_dict(),
+            "watches": {name: watch.state_dict() for name, watch in self._watches.items()},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a checkpoint's state, to train on from there."""
+        self.step, self.seconds = state["step"], state["seconds"]
+        self.threads = state["threads"]
+        self.updates, self.best = dict(state["updates"]), state["best"]
+        if state["stage"] >= 0:
+            self._enter(state["stage"])
+            # Saved rates are those of the last step: the schedule sets them anew.
+            self._factor = float("nan")
+        self.host.load_state_dict(state["host"])
+        self.streams.load_state_dict(state["streams"])
+        self.batches.load_state_dict(state["batches"])
+        for name, watch in state["watches"].items():
+            self._watches[name].load_state_dict(watch)
+        self._good = f"The last good checkpoint is that of step {self.step}."
+
+    def _run_start(self) -> RunStart:
+        stages = self.run.recipe.stages
+        players = dict.fromkeys(move.player for stage in stages for move in stage.moves)
+        return RunStart(
+            folder=self.folder,
+            config=self.run.config,
+            overrides=self.overrides,
+            dataset=self.run.dataset,
+            first_step=self.step,
+            num_steps=self.run.num_steps,
+            steps_per_epoch=self.batches.steps_per_epoch,
+            players=tuple(players),
+        )
+
+    def _since(self) -> float:
+        return time.perf_counter() - self._clock_start if self._clock_start else 0.0
+
+    @contextmanager
+    def _clock(self) -> Iterator[None]:
+        self._clock_start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += self._since()
+            self._clock_start = 0.0
+
+
+def stage_ends(stages: Sequence[Stage], num_steps: int) -> list[int]:
+    """The step at which each stage ends, by its share of the run."""
+    total = sum(stage.share for stage in stages)
+    ends, passed = [], 0.0
+    for stage in stages:
+        passed += stage.share
+        ends.append(round(num_steps * passed / total))
+    return ends
+
+
