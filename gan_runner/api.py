@@ -138,8 +138,8 @@ def new_trainer(prepared: Run, folder: Path, overrides: Sequence[str]) -> Traine
     """A trainer with the callbacks that every run has."""
     callbacks: list[Callback] = [
         CsvFile(),
+        Pictures(),  # before TensorBoard, which takes the files
         TensorBoard(),
-        Pictures(),
         Health(probabilities=prepared.recipe.probabilities),
         Progress(),
     ]

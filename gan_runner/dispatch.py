@@ -52,10 +52,11 @@ class Run:
         )
 
     def tensors(self, split: str, dtype: torch.dtype) -> dict[str, Tensor]:
-        """A split's tensors on the run's device; empty where there is no data."""
+        """What the game reads of a split, on the run's device; empty where there is no data."""
         return {
             key: value.to(self.device, dtype if value.is_floating_point() else value.dtype)
             for key, value in self.dataset.splits.get(split, {}).items()
+            if key in self.recipe.data
         }
 
 

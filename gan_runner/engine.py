@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from gan_runner.game import Batch, Move, Shared, Stage, Terms
-from gan_runner.hosts import Gradients, Solo
+from gan_runner.hosts import Solo
+from gan_runner.optimizers import Gradients
 
 NextBatch = Callable[[], Batch]
 Report = Callable[[Move, int, Terms, Gradients], None]
@@ -132,14 +133,16 @@ class Watch:
         self.names: list[str] = []
         self.steps: list[int] = []
         self._values: Tensor | None = None  # [length, terms]
+        self._rows: tuple[Tensor, ...] = ()  # views of it
 
     def add(self, step: int, terms: Mapping[str, Tensor]) -> None:
         """Keep a step's terms."""
-        stacked = torch.stack([term.detach() for term in terms.values()])
+        values = [term.detach() for term in terms.values()]
         if self._values is None:
             self.names = list(terms)
-            self._values = stacked.new_zeros((self.length, len(terms)))
-        self._values[len(self.steps)] = stacked
+            self._values = values[0].new_zeros((self.length, len(values)))
+            self._rows = self._values.unbind()
+        torch.stack(values, out=self._rows[len(self.steps)])
         self.steps.append(step)
 
     @property
@@ -170,3 +173,4 @@ class Watch:
         self.steps = list(state["steps"])  # type: ignore[call-overload]
         values = state["values"]
         self._values = values if isinstance(values, Tensor) else None
+        self._rows = () if self._values is None else self._values.unbind()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 from pathlib import Path
 
@@ -34,4 +35,4 @@ class Interrupted(RuntimeError):  # noqa: N818 - as above
         text = f"stopped by {names.get(self.signum, f'signal {self.signum}')}"
         if self.folder is None:
             return text
-        return f"{text}; continue with: gan-run resume={self.folder}"
+        return f"{text}; continue with: gan-run {shlex.quote(f'resume={self.folder}')}"

@@ -151,8 +151,9 @@ def measure_floor(run: Run, section: Mapping[str, Any], *, split: str) -> dict[s
     """What real points score against real points: a perfect generator's values.
 
     As many points as are generated come from a split that shares no point with the judged one.
+    Paired games have none: their points answer to inputs, and a second draw has other inputs.
     """
-    if run.recipe.sample is None:
+    if run.recipe.sample is None or run.recipe.paired:
         return {}
     others = [name for name in ("validation", "train", "test") if name != split]
     judged = run.dataset.splits[split]["real"]

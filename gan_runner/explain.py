@@ -28,7 +28,9 @@ from gan_runner.errors import ConfigError
 from gan_runner.overrides import did_you_mean, listed, nearest, value_text
 
 _WANTED = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
-_WANTED_LISTS = {int: "integers, such as [64,64]", float: "numbers, such as [0.5,1]"}
+_WANTED_LISTS = {int: "integers", float: "numbers"}
+_EXAMPLES = {int: "[64,64]", float: "[0.5,1]", str: "[a,b]"}
+_HYDRA_GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
 
 
 def no_option(group: str, option: str, options: Sequence[str], where: str = "") -> ConfigError:
@@ -46,8 +48,10 @@ def unknown_key(
     parts = re.sub(r"\[(\w+)\]", r".\1", key).split(".")
     node: Any = config
     depth = 0
-    while depth < len(parts) - 1 and isinstance(node, DictConfig) and parts[depth] in known(node):
-        node = _child(node, parts[depth])
+    while depth < len(parts) - 1 and isinstance(node, DictConfig):
+        if parts[depth] not in known(node) and parts[: depth + 1] != ["hydra"]:
+            break
+        node = child(node, parts[depth])
         depth += 1
     parent = ".".join(parts[:depth])
     if not isinstance(node, DictConfig):
@@ -55,6 +59,8 @@ def unknown_key(
     names = known(node)
     if not parent:
         names = [*dict.fromkeys([*conf_files.groups(config_dirs), *names])]
+        if key.startswith("hydra/"):
+            names = list(_HYDRA_GROUPS)
     hint = _hint(config, parts, depth, names, config_dirs)
     label = f"Keys of {parent}" if parent else "Groups and keys"
     return ConfigError(f"{where}unknown key '{key}'.{hint} {label}: {listed(names)}")
@@ -62,7 +68,10 @@ def unknown_key(
 
 def wrong_type(key: str, text: str, hint: Any, where: str = "") -> ConfigError:
     """A value is not of the type that its field has."""
-    return ConfigError(f"{where}{key}={text}: {wanted(hint)} is wanted")
+    example = _example(hint)
+    return ConfigError(
+        f"{where}{key}={text}: {wanted(hint)} is wanted{f', such as {example}' if example else ''}"
+    )
 
 
 def wanted(hint: Any) -> str:
@@ -71,7 +80,7 @@ def wanted(hint: Any) -> str:
         parts = [wanted(part) for part in get_args(hint) if part is not type(None)]
         return " or ".join([*parts, *(["null"] if type(None) in get_args(hint) else [])])
     if get_origin(hint) is list:
-        return f"a list of {_WANTED_LISTS.get(get_args(hint)[0], 'texts, such as [a,b]')}"
+        return f"a list of {_WANTED_LISTS.get(get_args(hint)[0], 'texts')}"
     if is_dataclass(hint):
         return "a section of keys (section.key=value)"
     return _WANTED.get(hint, "another type")
@@ -95,7 +104,8 @@ def from_hydra(
     key = str(getattr(cause, "full_key", None) or (override.key_or_group if override else ""))
     if isinstance(cause, ConfigKeyError | ConfigAttributeError) and key:
         if override and config is not None:
-            return unknown_key(config, key, config_dirs, where)
+            typed = override.key_or_group
+            return unknown_key(config, typed if typed.startswith(key) else key, config_dirs)
         names = _names(cause)
         near = did_you_mean(key.rpartition(".")[2], names)
         return ConfigError(f"{where}unknown key '{key}'.{near} Keys: {listed(names)}")
@@ -104,9 +114,9 @@ def from_hydra(
     if override and override.is_add():
         text = (override.input_line or "").lstrip("+")
         return ConfigError(f"+{text}: the key exists already; write {text}")
-    shown = f"{override.input_line}: " if override else where
+    shown = f"{override.input_line}: " if override else where + (f"{key}: " if key else "")
     message = str(cause).splitlines() or [type(cause).__name__]
-    return ConfigError(shown + message[0] + (f" ({key})" if key and not override else ""))
+    return ConfigError(shown + message[0])
 
 
 def known(node: DictConfig) -> list[str]:
@@ -123,14 +133,18 @@ def all_keys(node: Any, prefix: str = "") -> Iterator[str]:
         if not prefix and name == "hydra":
             continue
         yield prefix + name
-        child = _child(node, name)
+        child = child(node, name)
         if isinstance(child, DictConfig):
             yield from all_keys(child, f"{prefix}{name}.")
 
 
-def _child(node: DictConfig, name: str) -> Any:
+def child(node: DictConfig, name: str) -> Any:
     """A key's value, without following interpolations; None where there is none."""
-    if name not in node or OmegaConf.is_missing(node, name) or OmegaConf.is_interpolation(node, name):
+    if (
+        name not in node
+        or OmegaConf.is_missing(node, name)
+        or OmegaConf.is_interpolation(node, name)
+    ):
         return None
     return node[name]
 
@@ -141,7 +155,7 @@ def _hint(
     """Where a key may have been meant: in another option, another section, or another spelling."""
     word, prefix = parts[depth], "".join(f"{part}." for part in parts[:depth])
     if depth == 1 and (found := options_with(parts[0], word, dirs)):
-        return f" It is a key of {' and '.join(f'{parts[0]}={name}' for name in found)}."
+        return f" It is a key of {parts[0]}={listed(found)}."
     elsewhere = [key for key in all_keys(config) if key.rpartition(".")[2] == parts[-1]]
     if 0 < len(elsewhere) <= 2 and word == parts[-1]:
         return f" Did you mean {' or '.join(repr(key) for key in elsewhere)}?"
@@ -178,6 +192,14 @@ def _wrong_value(config: DictConfig, key: str, override: Override) -> ConfigErro
     if plain != typed:  # the value is a dict: name the key inside it
         return ConfigError(f"{override.input_line}: {plain}: {wanted(hint)} is wanted")
     return wrong_type(typed, value_text(override), hint)
+
+
+def _example(hint: Any) -> str | None:
+    """How a list would be typed; None for other types."""
+    for part in (hint, *get_args(hint)):
+        if get_origin(part) is list:
+            return _EXAMPLES.get(get_args(part)[0])
+    return None
 
 
 def _root(error: BaseException) -> BaseException:

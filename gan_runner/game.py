@@ -115,7 +115,7 @@ class Recipe:
         sample: (nets, batch) -> generated samples [N, ...], in the networks' units; None where
             the game has none.
         sample_priors: what is drawn for `sample`.
-        paired: `sample` takes the data's paired input `low`.
+        data: keys of the data that the game reads.
         monitor: (nets, batch, h) -> scalars to log, without gradient, in evaluation mode.
         measure: numbers that characterise a game without samples.
         probabilities: D's outputs are reported as probabilities.
@@ -126,7 +126,12 @@ class Recipe:
     copies: Mapping[str, str] = field(default_factory=dict)
     sample: Callable[[Any, Batch], Tensor] | None = None
     sample_priors: Mapping[str, Prior] = field(default_factory=dict)
-    paired: bool = False
+    data: tuple[str, ...] = ("real",)
     monitor: Callable[[Any, Batch, Numbers], Terms] | None = None
     measure: Callable[[Mapping[str, nn.Module]], dict[str, float]] | None = None
     probabilities: bool = False
+
+    @property
+    def paired(self) -> bool:
+        """Whether G takes the paired input of the data, `low`."""
+        return "low" in self.data

@@ -13,11 +13,10 @@ from torch import Tensor, nn
 
 from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Shared, Stage, Terms
 from gan_runner.networks.dropout import bits_from, dropout_bits
-from gan_runner.optimizers import MakeOptimizer
+from gan_runner.optimizers import Gradients, MakeOptimizer, Optimizer
 from gan_runner.priors import Prior
 from gan_runner.streams import Streams, seeded_globally
 
-Gradients = Sequence[Tensor | None]
 DTYPES = {"fp64": torch.float64}
 
 
@@ -62,8 +61,9 @@ class Solo:
             self._autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16)
         self._bits = bits_from(streams["dropout"])
         self._parameters: dict[str, list[nn.Parameter]] = {}
-        self._optimizers: dict[str, torch.optim.Optimizer] = {}
-        self._focus: tuple[str, ...] | None = None
+        self._optimizers: dict[str, Optimizer] = {}
+        self._focus: str | None = None
+        self._focused: list[nn.Parameter] = []
         self.players: dict[str, Player] = {}
 
     def _build(self, name: str, recipe: Recipe) -> nn.Module:
@@ -92,24 +92,23 @@ class Solo:
             for player in stage.players
         }
         self._focus = None
+        self._focused = [
+            parameter for network in self.networks.values() for parameter in network.parameters()
+        ]
 
     def set_rate(self, factor: float) -> None:
         """Scale every optimizer's learning rate by a factor of its first."""
         for optimizer in self._optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = group["initial_lr"] * factor
+            optimizer.lr = optimizer.initial_lr * factor
 
     def rates(self) -> dict[str, float]:
         """Each player's learning rate."""
-        return {
-            name: float(optimizer.param_groups[0]["lr"])
-            for name, optimizer in self._optimizers.items()
-        }
+        return {name: optimizer.lr for name, optimizer in self._optimizers.items()}
 
     def restart_optimizers(self) -> None:
         """Forget every optimizer's moments."""
         for optimizer in self._optimizers.values():
-            optimizer.state.clear()
+            optimizer.restart()
 
     # --- a step ------------------------------------------------------------------------------
 
@@ -128,14 +127,14 @@ class Solo:
 
     def _focus_on(self, player: str) -> None:
         """Let only one player's parameters require gradients, so nothing else is differentiated."""
-        if self._focus == (player,):
+        if self._focus == player:
             return
-        for network in self.networks.values():
-            for parameter in network.parameters():
-                parameter.requires_grad_(False)
-        for parameter in self._parameters[player]:
+        for parameter in self._focused:
+            parameter.requires_grad_(False)
+        self._focused = self._parameters[player]
+        for parameter in self._focused:
             parameter.requires_grad_(True)
-        self._focus = (player,)
+        self._focus = player
 
     def share(self, shared: Shared, batch: Batch) -> Batch:
         """Make a step's shared tensors, with the graph to their owner's parameters."""
@@ -158,9 +157,7 @@ class Solo:
 
     def update(self, player: str, gradients: Gradients, *, hooks: bool = True) -> None:
         """Carry out a player's update, and its hooks."""
-        for parameter, gradient in zip(self._parameters[player], gradients, strict=True):
-            parameter.grad = gradient
-        self._optimizers[player].step()
+        self._optimizers[player].step(gradients)
         if hooks and self.players[player].after:
             with torch.no_grad():
                 for hook in self.players[player].after:

@@ -12,6 +12,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
+from gan_runner.conf_files import groups, options
 from gan_runner.errors import ConfigError
 
 
@@ -83,7 +84,10 @@ def _quoted(text: str, sweep: bool) -> str:
         return text
     key, equals, value = text.partition("=")
     if not equals:
-        raise ConfigError(f"'{text}' is no override: key=value is wanted, such as model=vgan")
+        meant = [f"{name}={text}" for name in groups() if text in options(name)] or ["model=vgan"]
+        raise ConfigError(
+            f"'{text}' is no override: key=value is wanted, such as {' or '.join(meant)}"
+        )
     value = value.strip()
     if isinstance(_try_parse(f"{key}=x"), str):
         raise ConfigError(

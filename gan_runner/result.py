@@ -176,28 +176,34 @@ def _headline(result: Mapping[str, Any]) -> str:
 
 
 def _metrics(result: Mapping[str, Any]) -> str:
-    """Align name, value, floor (where there is one) and the protocol in short."""
+    """Align name, value, floor (where there is one) and numbers of points, under what they share.
+
+    What all metrics usually share, the split and whose weights were judged, is a heading, for the
+    name of a best checkpoint is a whole clause.
+    """
     floors = result.get("floor") or {}
     not_finite = result.get("not_finite") or {}
-    rows = [["Metric", "Value", "Floor", "Generated", "Real", "Split", "Checkpoint"]]
+    header = ["Metric", "Value", "Floor", "Generated", "Real"]
+    groups: dict[str, list[list[str]]] = {}
     for name, entry in result["metrics"].items():
         protocol = entry["protocol"]
         value = not_finite.get(f"metrics.{name}.value") or _value(entry["value"])
         floor = _value(floors[name]) if name in floors else ""
         counts = [f"{protocol[key]:,}" for key in ("num_generated", "num_real")]
-        rows.append([name, value, floor, *counts, protocol["split"], protocol["checkpoint"]])
+        heading = f"Metrics on the {protocol['split']} split, checkpoint: {protocol['checkpoint']}"
+        groups.setdefault(heading, [header]).append([name, value, floor, *counts])
     if not floors:
-        rows = [row[:2] + row[3:] for row in rows]
-    return _aligned(rows, right=range(1, len(rows[0]) - 2))
+        groups = {key: [row[:2] + row[3:] for row in rows] for key, rows in groups.items()}
+    return "\n\n".join(f"{heading}\n{_aligned(rows)}" for heading, rows in groups.items())
 
 
-def _aligned(rows: Sequence[Sequence[str]], right: range) -> str:
-    """Pad the cells to columns, flush right in those named, and rule off the first row."""
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Pad the cells to columns, flush right but for the first, and rule off the first row."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:
         cells = (
-            cell.rjust(width) if column in right else cell.ljust(width)
+            cell.rjust(width) if column else cell.ljust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         lines.append(("  " + "   ".join(cells)).rstrip())

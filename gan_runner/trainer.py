@@ -19,9 +19,9 @@ from gan_runner.dispatch import Run, num_threads
 from gan_runner.engine import Watch, batch_length, play_step, total_norm
 from gan_runner.errors import Interrupted, RunFailed
 from gan_runner.game import Batch, Move, Stage, Terms
-from gan_runner.hosts import Gradients
 from gan_runner.metrics.protocol import Measurement
-from gan_runner.optimizers import Schedule
+from gan_runner.optimizers import Gradients
+from gan_runner.schedules import Schedule
 from gan_runner.signals import StopSignal
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from gan_runner.dispatch import Run, num_parameters
 from gan_runner.engine import play_step
 from gan_runner.evaluation import draw_samples
 from gan_runner.game import Batch, Move, Terms
-from gan_runner.hosts import Gradients
+from gan_runner.optimizers import Gradients
 
 
 class WrongDeviceError(ValueError):

@@ -24,13 +24,16 @@ class Pictures(Callback):
     are read from `metrics.csv`.
     """
 
+    def __init__(self) -> None:
+        self._rows: dict[str, list[tuple[int, float]]] = {}
+
     def on_start(self, start: RunStart) -> None:
         self._start = start
         for path in picture_path(start.folder, 0).parent.glob("step_*.png"):
             digits = path.stem.removeprefix("step_")
             if digits.isdigit() and int(digits) > start.first_step:
                 path.unlink()
-        self._rows: dict[str, list[tuple[int, float]]] = {}
+        self._rows = {}
         file = start.folder / FILE
         if start.first_step > 0 and file.exists():
             for tag, points in read_metrics_csv(file).items():

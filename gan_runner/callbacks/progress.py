@@ -26,10 +26,15 @@ class Progress(Callback):
     number that follows the run's speed.
     """
 
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] = tqdm(disable=True)  # until the start, which may never come
+        self._told = 0
+        self._cleanup = ExitStack()
+
     def on_start(self, start: RunStart) -> None:
         self._num_steps = start.num_steps
         self._steps_per_epoch = start.steps_per_epoch
-        self._bar: tqdm[Any] = tqdm(
+        self._bar = tqdm(
             total=start.num_steps,
             initial=start.first_step,
             desc=str(start.config.get("name") or "training"),
@@ -41,7 +46,6 @@ class Progress(Callback):
         self._next = float("inf") if self._bar.disable else start.first_step + 1
         self._next_line = self._line_after(start.first_step)
         self._clock = time.monotonic()
-        self._cleanup = ExitStack()
         if not self._bar.disable:
             self._cleanup.enter_context(logging_redirect_tqdm())
 
@@ -64,9 +68,8 @@ class Progress(Callback):
             log.info("step %d of %d%s%s", step, self._num_steps, epoch, tail)
 
     def on_end(self, step: int, result: Mapping[str, Any]) -> None:
-        if not self._bar.disable:
-            self._bar.update(step - self._told)
-            self._told = step
+        self._bar.update(step - self._told)  # does nothing where there is no bar
+        self._told = step
         self._bar.close()
         self._cleanup.close()
 

@@ -30,6 +30,9 @@ class TensorBoard(Callback):
     A picture that `Pictures` has saved before this callback's turn is taken from its file.
     """
 
+    def __init__(self) -> None:
+        self._writer: Any = None  # the run may end before it has started
+
     def on_start(self, start: RunStart) -> None:
         from torch.utils.tensorboard import SummaryWriter  # takes two seconds
 
@@ -38,7 +41,7 @@ class TensorBoard(Callback):
         _wait_for_a_later_name(folder)
         # Readers take the first session of a run for a start, a later one for a restart, so the
         # first must be marked too.
-        self._writer: Any = SummaryWriter(str(folder), purge_step=start.first_step + 1)
+        self._writer = SummaryWriter(str(folder), purge_step=start.first_step + 1)
         experiment, session, self._session_end = _hparams(start)
         self._add(experiment)
         self._add(session)
@@ -64,6 +67,8 @@ class TensorBoard(Callback):
         self._writer.add_text("health", message, step)
 
     def on_end(self, step: int, result: Mapping[str, Any]) -> None:
+        if self._writer is None:
+            return
         if result.get("status") == "completed":
             self._add(self._session_end)
         self._writer.close()
@@ -116,7 +121,7 @@ def _metric_names(start: RunStart) -> list[str]:
 
 
 def _scalar_summary(scalars: Mapping[str, float]) -> Any:
-    """Put all scalars into one event, which is four times as fast as `add_scalar` for each."""
+    """Put all scalars into one event: a third of the time of `add_scalar` for each."""
     from tensorboard.compat.proto.summary_pb2 import Summary
 
     return Summary(value=[Summary.Value(tag=tag, simple_value=x) for tag, x in scalars.items()])

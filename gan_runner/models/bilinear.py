@@ -58,6 +58,7 @@ def build(context: Context) -> Recipe:
                 update=context.model["update"],
             ),
         ),
+        data=(),
         monitor=where,
         measure=measure,
     )

@@ -83,7 +83,7 @@ def build(context: Context) -> Recipe:
         ),
         stages=(stage,),
         sample=sample,
-        paired=True,
+        data=("real", "low"),
         sample_priors=priors,
         monitor=partial(
             adversarial.monitor, fake=translate, critic=score, pack=1, probabilities=probabilities

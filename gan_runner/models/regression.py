@@ -47,5 +47,5 @@ def build(context: Context) -> Recipe:
         **adversarial.with_average(model, {"G": lambda: context.generator(inputs, outputs)}),
         stages=(stage,),
         sample=sample,
-        paired=True,
+        data=("real", "low"),
     )

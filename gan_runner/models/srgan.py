@@ -94,7 +94,7 @@ def build(context: Context) -> Recipe:
         **adversarial.with_average(model, {"G": make_generator, "D": make_discriminator}),
         stages=(*first, game),
         sample=sample,
-        paired=True,
+        data=("real", "low"),
         monitor=partial(
             adversarial.monitor,
             fake=upscale,

@@ -54,6 +54,7 @@ class Dropout(nn.Module):
         super().__init__()
         self.p = p
         self._threshold = round(p * _LEVELS) - _LEVELS // 2
+        self._scale = 1 / (1 - p)
 
     def forward(self, x: Tensor) -> Tensor:
         """Same shape as x."""
@@ -62,7 +63,7 @@ class Dropout(nn.Module):
         if not _source:
             raise RuntimeError("Dropout needs a source of random bits: call it inside dropout_bits")
         kept = _source[-1](x) >= self._threshold
-        return x * kept / (1 - self.p)
+        return x * (kept * self._scale)
 
     def extra_repr(self) -> str:
         """p, for printing."""

@@ -1,0 +1,72 @@
+# The project's commands; `make` alone lists them. Everything happens in .venv, made on first use.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+# Small networks on busy cores lose time with more than one thread a process.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all coverage lint format bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@printf '\nARGS="..." is handed on: make demo ARGS="training.steps=500", make test ARGS="-k srgan".\n'
+	@printf 'PYTHON=... makes .venv with another Python (3.11, 3.12 or 3.13).\n'
+
+install: $(INSTALLED) ## make .venv and install the package there, editable, with its tools
+
+demo: $(INSTALLED) ## train SRGAN on points in space: a table of results, pictures
+	$(BIN)/gan-run model=srgan dataset=gauss3d $(ARGS)
+
+test: $(INSTALLED) ## the tests, without the slow ones
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(INSTALLED) ## all tests
+	$(PYTEST) $(ARGS)
+
+coverage: $(INSTALLED) ## all tests, and the lines that none reaches; fails under 90 %
+	$(PYTEST) --cov --cov-report=term-missing:skip-covered --cov-fail-under=90 $(ARGS)
+
+lint: $(INSTALLED) ## style, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(INSTALLED) ## put the code into the project's format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED) ## a training step's speed against loops written by hand, as ratios
+	$(BIN)/python benchmarks/step.py $(ARGS)
+
+clean: ## remove caches and built files; keeps outputs/ and .venv
+	rm -rf build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
+	find gan_runner tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# --- .venv ---------------------------------------------------------------------------------------
+
+$(INSTALLED): pyproject.toml | $(BIN)/python
+	@echo "Installing gan_runner and what it needs into $(VENV): minutes, the first time."
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
+
+$(BIN)/python:
+	@for python in "$(PYTHON)" python3.13 python3.12 python3.11; do \
+		if "$$python" -c '$(SUPPORTED)' >/dev/null 2>&1; then \
+			echo "Making $(VENV) with $$python ($$("$$python" --version))"; \
+			"$$python" -m venv $(VENV) && exit 0; \
+			rm -rf $(VENV); \
+			echo "$$python cannot make virtual environments; on Debian and Ubuntu: apt-get install python3-venv" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	found=$$("$(PYTHON)" --version 2>&1) || found="no such command"; \
+	echo "Python 3.11, 3.12 or 3.13 is needed; $(PYTHON) is: $$found." >&2; \
+	echo "Name another one with: make PYTHON=/path/to/python3.12" >&2; \
+	exit 1

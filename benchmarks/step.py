@@ -1,0 +1,144 @@
+"""A training step of the anatomizing vGAN against loops written by hand, in one process.
+
+Three ways to train the same networks (G 2-10-10-2, D 2-10-1 with dropout 0.3) on the same 1,500
+points with batch 100:
+
+plain     what a tutorial shows: DataLoader, default Adam, `backward()`, nothing frozen, D's and
+          G's moves on the same fakes, two passes through D.
+tuned     by hand with the levers that the engine has: resident data and one shuffled index, fused
+          Adam, other player frozen, one pass through D for real and fake, `autograd.grad`.
+gan_runner  the engine itself, as `gan-run experiment=anatomizing_fig3` plays it, with the watch on
+          its terms.
+
+The ways alternate in short blocks, so that noise of a shared machine hits all alike; the ratios of
+their medians are printed. Run: `python benchmarks/step.py [--blocks 40] [--steps 150]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from gan_runner.compose import compose_run
+from gan_runner.dispatch import dispatch
+from gan_runner.api import plain_config
+from gan_runner.trainer import Trainer
+
+BATCH = 100
+
+
+def networks(dropout: Callable[[float], nn.Module] = nn.Dropout) -> tuple[nn.Module, nn.Module]:
+    """The paper's generator and discriminator."""
+    generator = nn.Sequential(
+        nn.Linear(2, 10), nn.LeakyReLU(0.2), nn.Linear(10, 10), nn.LeakyReLU(0.2),
+        nn.Linear(10, 2), nn.Sigmoid(),
+    )  # fmt: skip
+    critic = nn.Sequential(nn.Linear(2, 10), nn.LeakyReLU(0.2), dropout(0.3), nn.Linear(10, 1))
+    return generator, critic
+
+
+def plain(data: Tensor) -> Iterator[None]:
+    """The tutorial's loop."""
+    generator, critic = networks()
+    loader = DataLoader(TensorDataset(data), batch_size=BATCH, shuffle=True)
+    of_g = torch.optim.Adam(generator.parameters(), lr=2e-4)
+    of_d = torch.optim.Adam(critic.parameters(), lr=2e-4)
+    loss = nn.BCEWithLogitsLoss()
+    while True:
+        for (real,) in loader:
+            ones, zeros = torch.ones(len(real), 1), torch.zeros(len(real), 1)
+            of_d.zero_grad()
+            fake = generator(torch.randn(len(real), 2))
+            (loss(critic(real), ones) + loss(critic(fake.detach()), zeros)).backward()
+            of_d.step()
+            of_g.zero_grad()
+            loss(critic(fake), ones).backward()
+            of_g.step()
+            yield
+
+
+def tuned(data: Tensor) -> Iterator[None]:
+    """The same by hand, with the engine's levers and none of its services."""
+    generator, critic = networks()
+    g_weights, d_weights = list(generator.parameters()), list(critic.parameters())
+    of_g = torch.optim.Adam(g_weights, lr=2e-4, fused=True)
+    of_d = torch.optim.Adam(d_weights, lr=2e-4, fused=True)
+    order, position = torch.randperm(len(data)), 0
+
+    def only(weights: list[nn.Parameter], others: list[nn.Parameter]) -> None:
+        for weight in weights:
+            weight.requires_grad_(True)
+        for weight in others:
+            weight.requires_grad_(False)
+
+    def update(
+        optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor
+    ) -> None:
+        for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
+            weight.grad = gradient
+        optimizer.step()
+
+    while True:
+        if position + BATCH > len(data):
+            order, position = torch.randperm(len(data)), 0
+        real = data.index_select(0, order[position : position + BATCH])
+        position += BATCH
+        only(g_weights, d_weights)
+        fake = generator(torch.randn(BATCH, 2))
+        only(d_weights, g_weights)
+        on_real, on_fake = critic(torch.cat([real, fake.detach()])).split([BATCH, BATCH])
+        update(of_d, d_weights, F.softplus(-on_real).mean() + F.softplus(on_fake).mean())
+        only(g_weights, d_weights)
+        update(of_g, g_weights, F.softplus(-critic(fake)).mean())
+        yield
+
+
+def engine() -> Iterator[None]:
+    """The engine, without callbacks."""
+    config = plain_config(compose_run(["experiment=anatomizing_fig3", "training.steps=100000000", "device=cpu"]))
+    trainer = Trainer(dispatch(config), Path("unused"), [])
+    while True:
+        trainer._play()
+        if trainer.step % 50 == 0:
+            for watch in trainer._watches.values():
+                watch.read()
+        yield
+
+
+def main() -> None:
+    """Time the three and print ratios."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--blocks", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=150)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    config = plain_config(compose_run([]))
+    data = dispatch(config).dataset.splits["train"]["real"]
+    ways = {"plain": plain(data), "tuned": tuned(data), "gan_runner": engine()}
+    times: dict[str, list[float]] = {name: [] for name in ways}
+    for block in range(options.blocks + 2):
+        for name, steps in ways.items():
+            start = time.perf_counter()
+            for _ in range(options.steps):
+                next(steps)
+            if block >= 2:  # the first blocks warm up
+                times[name].append((time.perf_counter() - start) / options.steps)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    for name, value in medians.items():
+        low, high = min(times[name]), max(times[name])
+        print(f"{name:<11} {1e3 * value:6.3f} ms a step ({1e3 * low:.3f} to {1e3 * high:.3f})")
+    print(f"plain / gan_runner  {medians['plain'] / medians['gan_runner']:.2f} (wanted: 1.8)")
+    print(f"gan_runner / tuned  {medians['gan_runner'] / medians['tuned']:.2f} (wanted: 1.15)")
+
+
+if __name__ == "__main__":
+    main()
