@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from gan_runner.api import plain_config
 from gan_runner.compose import compose_run
 from gan_runner.dispatch import dispatch
-from gan_runner.api import plain_config
 from gan_runner.trainer import Trainer
 
 BATCH = 100
@@ -79,9 +79,7 @@ def tuned(data: Tensor) -> Iterator[None]:
         for weight in others:
             weight.requires_grad_(False)
 
-    def update(
-        optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor
-    ) -> None:
+    def update(optimizer: torch.optim.Optimizer, weights: list[nn.Parameter], loss: Tensor) -> None:
         for weight, gradient in zip(weights, torch.autograd.grad(loss, weights), strict=True):
             weight.grad = gradient
         optimizer.step()
@@ -103,7 +101,8 @@ def tuned(data: Tensor) -> Iterator[None]:
 
 def engine() -> Iterator[None]:
     """The engine, without callbacks."""
-    config = plain_config(compose_run(["experiment=anatomizing_fig3", "training.steps=100000000", "device=cpu"]))
+    typed = ["experiment=anatomizing_fig3", "training.steps=100000000", "device=cpu"]
+    config = plain_config(compose_run(typed))
     trainer = Trainer(dispatch(config), Path("unused"), [])
     while True:
         trainer._play()

@@ -25,7 +25,7 @@ from gan_runner.callbacks.tensorboard import TensorBoard
 from gan_runner.dispatch import Run, dispatch
 from gan_runner.errors import Interrupted, RunFailed
 from gan_runner.hosts import Solo
-from gan_runner.metrics.protocol import Measurement
+from gan_runner.metrics.protocol import METRICS, Measurement
 from gan_runner.resuming import changed_config
 from gan_runner.trainer import Trainer
 from gan_runner.walk import walk
@@ -48,6 +48,10 @@ class Result:
     metrics: dict[str, float]
     details: dict[str, Any]
     networks: dict[str, nn.Module]
+
+    def __str__(self) -> str:
+        """The table of metrics and paths that `gan-run` prints; what was walked on device=meta."""
+        return self.details.get("report") or result.table(self.details)
 
 
 def run(
@@ -177,11 +181,11 @@ def carry_out(trainer: Trainer, started: float) -> Result:
 def judge(trainer: Trainer) -> tuple[dict[str, Measurement], dict[str, float]]:
     """The final metrics, by the checkpoint rule of the config, and their floors."""
     section, prepared = trainer.run.config["metrics"], trainer.run
-    label = section["checkpoint"]
-    if label == "best" and trainer.best is not None:
+    label = "last"
+    if section["checkpoint"] == "best" and trainer.best is not None:
         state = checkpoint.load(trainer.folder / "checkpoints" / "best.pt", prepared.device)
         load_networks(trainer.host, state["host"]["networks"])
-        label = f"best {trainer.best['metric']} on validation, step {trainer.best['step']}"
+        label = checkpoint_label("best", state)
     split = section["split"]
     found = evaluation.measure(prepared, trainer.host, section, split=split, checkpoint=label)
     floors = evaluation.measure_floor(prepared, section, split=split) if found else {}
@@ -236,6 +240,16 @@ def metrics_as_dict(measured: Mapping[str, Measurement]) -> dict[str, Any]:
     }
 
 
+def checkpoint_label(name: str, state: Mapping[str, Any]) -> str:
+    """Whose weights a checkpoint holds, as protocols say it."""
+    best = state["best"]
+    if name == "best" and best is not None:
+        return f"best {best['metric']} on validation, step {best['step']}"
+    if name == "last" and state["step"] == state["num_steps"]:
+        return "last"
+    return f"{'' if name == 'last' else f'{name}, '}step {state['step']}"
+
+
 def check_select(prepared: Run) -> None:
     """Refuse a `metrics.select` that is not measured.
 
@@ -243,8 +257,8 @@ def check_select(prepared: Run) -> None:
         ValueError: it names no number of the metrics computed.
     """
     section = prepared.config["metrics"]
-    names = evaluation.names_to_measure(section, prepared.dataset)
-    known = evaluation.measured_names([name for name in names if name in evaluation.METRICS])
+    names = evaluation.names_to_measure(section, prepared)
+    known = evaluation.measured_names([name for name in names if name in METRICS])
     if section["select"] is not None and section["select"] not in known:
         raise ValueError(
             f"metrics.select={section['select']}: not measured here; measured: {', '.join(known)}"
@@ -264,9 +278,15 @@ def start_from(trainer: Trainer, source: Path) -> None:
         ValueError: no checkpoint there, no network in common, or other shapes.
     """
     path = source / "checkpoints" / "last.pt" if source.is_dir() else source
-    networks = checkpoint.load(path, trainer.host.device)["host"]["networks"]
-    common = [name for name in trainer.host.networks if name in networks]
     key = f"training.init_from={source}"
+    try:
+        networks = checkpoint.load(path, trainer.host.device)["host"]["networks"]
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+    for copy, original in trainer.run.recipe.copies.items():
+        if copy not in networks and original in networks:
+            networks[copy] = networks[original]  # a copy starts as its original, here too
+    common = [name for name in trainer.host.networks if name in networks]
     if not common:
         raise ValueError(
             f"{key}: it has the networks {', '.join(networks)}, "
@@ -284,10 +304,11 @@ def start_from(trainer: Trainer, source: Path) -> None:
 def walk_only(prepared: Run, folder: Path) -> Result:
     """`device=meta`: walk one step of every move, write nothing."""
     report = walk(prepared)
-    print(report)
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()
-    return Result(folder=folder, metrics={}, details={"status": "walked"}, networks={})
+    return Result(
+        folder=folder, metrics={}, details={"status": "walked", "report": report}, networks={}
+    )
 
 
 # --- files -----------------------------------------------------------------------------------
@@ -304,7 +325,8 @@ def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 def write_config(folder: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
     """Write `config.yaml` and `overrides.yaml`."""
-    for name, content in (("config.yaml", config), ("overrides.yaml", list(overrides))):
+    contents: dict[str, Any] = {"config.yaml": dict(config), "overrides.yaml": list(overrides)}
+    for name, content in contents.items():
         text = OmegaConf.to_yaml(OmegaConf.create(content))
         result.write_atomic(folder / name, text.encode())
 
@@ -373,54 +395,108 @@ def process_settings(config: Mapping[str, Any]) -> Iterator[None]:
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A finished run's networks, ready to sample.
+    """A run's networks, ready to sample.
 
     Attributes:
         networks: by letter, in evaluation mode.
         config: the run's config, plain.
         step: the step that the weights are of.
+        checkpoint: whose weights they are, as protocols say it.
+        threads: CPU threads that the run computed with.
+        prepared: the run's data and game.
+        host: what holds the networks.
     """
 
     networks: dict[str, nn.Module]
     config: dict[str, Any]
     step: int
+    checkpoint: str
+    threads: int
     prepared: Run
     host: Solo
 
-    def sample(self, num: int = 1000, *, seed: int = 0, split: str = "test") -> Tensor:
+    def sample(
+        self,
+        num: int | None = None,
+        *,
+        seed: int = 0,
+        split: str = "test",
+        low: Tensor | None = None,
+    ) -> Tensor:
         """Samples [N, ...] in data units, on the CPU.
 
         Args:
-            num: how many; for paired games at most, one for each row of `split`.
+            num: how many: 1000 if None, or all of `low`; for paired games at most one for each
+                input.
             seed: of the noise.
-            split: where a paired game's inputs are from.
+            split: where a paired game's inputs are from: its rows, evenly spread.
+            low: a paired game's inputs [N, L] of your own, in data units.
+
+        Raises:
+            ValueError: the game has no samples, or the inputs do not fit it.
         """
+        name, recipe = self.config["name"], self.prepared.recipe
+        if recipe.sample is None:
+            raise ValueError(f"{name} is a game without samples")
+        if num is not None and num < 1:
+            raise ValueError(f"num={num}: must be at least 1")
+        if low is not None and not recipe.paired:
+            raise ValueError(f"{name} makes its samples from noise alone: it takes no inputs")
+        given = {"low": self._inputs(num, split, low)} if recipe.paired else None
         generator = torch.Generator(self.host.device).manual_seed(seed)
-        given = None
-        if self.prepared.recipe.paired:
-            low = self.prepared.tensors(split, self.host.dtype)["low"]
-            given = {"low": low[:num]}
-        made = evaluation.draw_samples(self.prepared, self.host, num, generator, data=given)
+        made = evaluation.draw_samples(
+            self.prepared, self.host, 1000 if num is None else num, generator, data=given
+        )
+        for network in self.networks.values():
+            network.eval()  # the host, made for training, has put them back to that
         return self.prepared.dataset.unscale(made).cpu()
 
+    def _inputs(self, num: int | None, split: str, low: Tensor | None) -> Tensor:
+        """A paired game's inputs, scaled, on the host's device."""
+        dataset, host = self.prepared.dataset, self.host
+        if low is not None:
+            wanted = dataset.low_shape
+            if not len(low) or tuple(low.shape[1:]) != wanted:
+                shape = ", ".join(map(str, wanted or ()))
+                raise ValueError(f"inputs: shape {tuple(low.shape)}, must be [N, {shape}], N > 0")
+            return dataset.scale_low(low[:num].cpu().double()).to(host.dtype).to(host.device)
+        if split not in dataset.splits:
+            raise ValueError(f"split={split!r}: must be one of {', '.join(dataset.splits)}")
+        rows = self.prepared.tensors(split, host.dtype)["low"]
+        num = 1000 if num is None else num
+        if num >= len(rows):
+            return rows
+        # Not the first ones: a set may be sorted by mode.
+        index = torch.linspace(0, len(rows) - 1, num, dtype=torch.float64).round().long()
+        return rows[index.to(rows.device)]
 
-def load(folder: Path | str, *, checkpoint_name: str = "last", device: str = "cpu") -> Loaded:
+
+def load(
+    folder: Path | str, *, checkpoint_name: str = "last", device: str | None = "cpu"
+) -> Loaded:
     """The networks of a run folder.
 
     Args:
         folder: the run folder.
         checkpoint_name: "last", "best", or a file name in `checkpoints/`.
-        device: where to put them.
+        device: where to put them; None: where the config has them.
 
     Raises:
-        ValueError: no run or no checkpoint there.
+        ValueError: no run or no such checkpoint there, or its data are not.
     """
     folder = Path(folder)
     config = read_config(folder)
-    config["device"] = {**config["device"], "name": device, "compile": False}
-    prepared = dispatch(config)
     name = checkpoint_name.removesuffix(".pt")
-    state = checkpoint.load(folder / "checkpoints" / f"{name}.pt", prepared.device)
+    path = folder / "checkpoints" / f"{name}.pt"
+    if not path.is_file():
+        there = sorted(each.stem for each in path.parent.glob("[!.]*.pt"))
+        if not there:
+            raise ValueError(f"{folder} has no checkpoint yet")
+        raise ValueError(f"{folder} has no checkpoint {name!r}; it has {', '.join(there)}")
+    where = {} if device is None else {"name": device}
+    config["device"] = {**config["device"], **where, "compile": False}
+    prepared = dispatch(config)
+    state = checkpoint.load(path, prepared.device)
     host = prepared.host(prepared.streams())
     load_networks(host, state["host"]["networks"])
     for network in host.networks.values():
@@ -429,6 +505,8 @@ def load(folder: Path | str, *, checkpoint_name: str = "last", device: str = "cp
         networks=host.networks,
         config=config,
         step=state["step"],
+        checkpoint=checkpoint_label(name, state),
+        threads=state["threads"],
         prepared=prepared,
         host=host,
     )

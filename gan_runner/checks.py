@@ -114,8 +114,8 @@ def _foreign_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
     for name in map(str, node):
         if known is not None and name not in known:
             yield f"{prefix}{name}"
-        elif isinstance(child := explain.child(node, name), DictConfig):
-            yield from _foreign_keys(child, f"{prefix}{name}.")
+        elif isinstance(section := explain.child(node, name), DictConfig):
+            yield from _foreign_keys(section, f"{prefix}{name}.")
 
 
 def _typed_values(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:

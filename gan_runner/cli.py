@@ -7,6 +7,8 @@ printed or refused without torch.
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import logging
 import os
 import signal
@@ -53,7 +55,7 @@ def _answer(words: list[str]) -> int:
     if "--version" in words:
         print(f"gan-run {__version__}")
         return 0
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # else Hydra prints errors and exits by itself
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # else Hydra prints errors and exits by itself
     line = read_words(words)
     if line.hydra_only:
         return hand_to_hydra(line, line.overrides, no_job)
@@ -76,20 +78,25 @@ def _worded(error: BaseException) -> tuple[str, int]:
 
 
 def _command(line: Words) -> int:
-    from gan_runner.compose import Composer
-
-    composer = Composer(line.config_dirs)
+    _composer.cache_clear()
+    composer = _composer(tuple(each.resolve() for each in line.config_dirs))
     for folder in line.config_dirs:
         for path in conf_files.shadowed(folder):
             log.warning(
                 "gan-run: warning: %s is ignored: the package has an option of that name", path
             )
     if not line.shows_config and (resumed := _resumed(line)) is not None:
-        from gan_runner import api
-
-        api.resume(*resumed)
+        print(_api().resume(*resumed))
         return 0
     return _sweep(line, composer) if line.multirun else _single(line, composer)
+
+
+@functools.lru_cache(maxsize=1)
+def _composer(config_dirs: tuple[Path, ...]) -> Composer:
+    """One for a sweep's jobs in this process: it remembers what it has composed."""
+    from gan_runner.compose import Composer
+
+    return Composer(config_dirs)
 
 
 # --- one run ---------------------------------------------------------------------------------
@@ -106,6 +113,7 @@ def _single(line: Words, composer: Composer) -> int:
         return hand_to_hydra(line, for_hydra, no_job)
     typed = as_texts([each for each in parsed if not each.is_hydra_override()])
     failures: list[BaseException] = []
+    outcomes: list[Any] = []
 
     def job(_: DictConfig) -> None:
         from hydra.core.hydra_config import HydraConfig
@@ -113,37 +121,49 @@ def _single(line: Words, composer: Composer) -> int:
         folder = Path(HydraConfig.get().runtime.output_dir)
         # Kept, not raised: Hydra would print about it.
         try:
-            _execute(composed.config, folder, typed)
+            outcomes.append(_execute(composed.config, folder, typed))
         except Exception as error:
             failures.append(error)
 
     hand_to_hydra(line, for_hydra, job)
     if failures:
         raise failures[0]
+    print(*outcomes, sep="\n")
     return 0
 
 
 def _execute(config: DictConfig, folder: Path, overrides: list[str]) -> Any:
-    """Train, and leave no empty folder where training could not start."""
-    from gan_runner import api
+    """Train, and leave no empty folder where nothing was written.
 
+    Raises:
+        ConfigError: there is a run in the folder, which would be lost.
+    """
+    if (folder / "config.yaml").exists():
+        raise ConfigError(f"{folder} holds a run already; resume={folder} would continue it")
     try:
-        return api.execute(config, folder, overrides)
-    except BaseException:
+        return _api().execute(config, folder, overrides)
+    finally:
         _remove_empty(folder)
-        raise
+
+
+def _api() -> Any:
+    """The part that trains; imports torch."""
+    return importlib.import_module("gan_runner.api")
 
 
 def _remove_empty(folder: Path) -> None:
     """Remove a folder, and those above it within the current one, as far as they are empty."""
     here = Path.cwd().resolve()
     folder = folder.resolve()
-    with contextlib.suppress(OSError):  # the first that is not empty ends it
-        folder.rmdir()
-        for parent in folder.parents:
-            if here not in parent.parents:
-                break
-            parent.rmdir()
+    for each in (folder, *folder.parents):
+        if each != folder and here not in each.parents:
+            return
+        try:
+            each.rmdir()
+        except FileNotFoundError:
+            continue
+        except OSError:  # not empty
+            return
 
 
 def _resumed(line: Words) -> tuple[Path, list[str]] | None:
@@ -189,29 +209,27 @@ def _sweep(line: Words, composer: Composer) -> int:
     return 0
 
 
-def sweep_job(_: DictConfig) -> float | None:
+def sweep_job(_: DictConfig) -> None:
     """One job of a sweep, in this process or a launcher's worker. Hydra hands it its own config.
 
     A failure is written down, not raised: Hydra would drop the batches that come after it.
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from gan_runner.compose import compose_run
     from gan_runner.sweeps import plain
 
     mine = HydraConfig.get()
     folder = Path(mine.runtime.output_dir)
     overrides = [plain(text) for text in mine.overrides.task]
-    added = [each.path for each in mine.runtime.config_sources if each.provider == "command-line"]
+    sources = mine.runtime.config_sources
+    added = tuple(Path(each.path) for each in sources if each.provider == "command-line")
     try:
-        config = compose_run(overrides, config_dirs=[Path(path) for path in added])
-        result = _execute(config, folder, overrides)
+        config = _composer(added).compose(overrides).config
+        print(_execute(config, folder, overrides), end="\n\n")
     except Interrupted as stop:
         raise _Stop(stop.signum, stop.folder) from None
     except Exception as error:
         _write_down(error, folder, Path(mine.sweep.dir), f"{mine.job.num}", overrides)
-        return None
-    return result if isinstance(result, int | float) else None
 
 
 def _write_down(

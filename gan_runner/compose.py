@@ -24,6 +24,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped,unused-ignore]
 
 from gan_runner import checks, explain, registry, schema
 from gan_runner.conf_files import conf_dir
@@ -111,7 +112,7 @@ class Composer:
         """Part overrides into choices of groups and values.
 
         Raises:
-            ConfigError: a group has no such option.
+            ConfigError: one removes something, or is not for `gan-run`.
         """
         groups: list[Override] = []
         values: list[Override] = []
@@ -121,6 +122,8 @@ class Composer:
                     f"{each.input_line}: nothing can be removed; set a key to null or choose "
                     "another option"
                 )
+            if each.key_or_group == "hydra.searchpath":
+                raise ConfigError("hydra.searchpath: --config-dir adds a folder of options")
             is_dict = not each.is_sweep_override() and isinstance(each.value(), dict)
             chosen = self.is_group(each.key_or_group) and not is_dict
             (groups if chosen else values).append(each)
@@ -148,6 +151,8 @@ class Composer:
                     )
                 except (HydraException, OmegaConfBaseException, ValueError) as error:
                     raise explain.from_hydra(error, config_dirs=self.config_dirs) from None
+                except YAMLError as error:
+                    raise ConfigError(f"a config file is not YAML: {error}") from None
         return self._bases[texts]
 
     def apply(self, config: DictConfig, override: Override) -> None:

@@ -169,4 +169,5 @@ def num_threads(section: Config, host: Solo) -> int:
     """CPU threads of a run: those asked for, one for small networks, else torch's default."""
     if section["threads"] is not None:
         return int(section["threads"])
-    return 1 if num_parameters(host) < SMALL else torch.get_num_threads()
+    default: int = torch.get_num_threads()
+    return 1 if num_parameters(host) < SMALL else default

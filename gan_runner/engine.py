@@ -20,9 +20,7 @@ def is_due(move: Move, step: int) -> bool:
     return step % move.every == 0
 
 
-def play_step(
-    stage: Stage, host: Solo, next_batch: NextBatch, step: int, report: Report
-) -> None:
+def play_step(stage: Stage, host: Solo, next_batch: NextBatch, step: int, report: Report) -> None:
     """Carry out the moves that are due in a step, in order.
 
     Args:
@@ -94,9 +92,7 @@ def _move_together(
         report(move, 0, terms, gradients)
 
 
-def _extrapolate(
-    stage: Stage, host: Solo, moves: list[Move], batch: Batch, report: Report
-) -> None:
+def _extrapolate(stage: Stage, host: Solo, moves: list[Move], batch: Batch, report: Report) -> None:
     """Every player looks one update ahead, comes back, and moves by the gradient seen there.
 
     Source: Korpelevich 1976; with an adaptive optimizer, whose moments take both gradients, this is

@@ -21,7 +21,6 @@ from gan_runner.metrics.protocol import (
     evaluate,
     floor,
 )
-from gan_runner.streams import Streams
 
 CHUNK = 10_000  # samples generated at once
 
@@ -70,11 +69,12 @@ def chosen_rows(tensors: Mapping[str, Tensor], num: int, generator: torch.Genera
     return {key: value[index.to(value.device)] for key, value in tensors.items()}
 
 
-def names_to_measure(section: Mapping[str, Any], dataset: Dataset) -> tuple[str, ...]:
-    """The metrics asked for, or those that fit the data."""
+def names_to_measure(section: Mapping[str, Any], run: Run) -> tuple[str, ...]:
+    """The metrics asked for, or those that fit the run."""
     if section["names"] is not None:
         return tuple(section["names"])
-    return applicable(dataset.modes is not None, dataset.low_shape is not None, dataset.kind)
+    # By the game, not the data: one that draws from noise alone makes no pairs of paired data.
+    return applicable(run.dataset.modes is not None, run.recipe.paired, run.dataset.kind)
 
 
 def measure(
@@ -92,8 +92,7 @@ def measure(
     Returns:
         Measurements by name, e.g. `modes_covered`.
     """
-    streams = run.streams()
-    seed = streams.seed("metrics/metric")
+    seed = run.streams().seed("metrics/metric")
     if run.recipe.sample is None:
         card = Protocol(
             num_real=0, num_generated=0, split="none", checkpoint=checkpoint, units="data",
@@ -106,10 +105,10 @@ def measure(
             for name, value in values.items()
             if wanted is None or name in wanted
         }
-    names = names_to_measure(section, run.dataset)
+    names = names_to_measure(section, run)
     if not names:
         return {}
-    real, inputs = _inputs(run, host, section, split, streams, seed)
+    real, inputs = _inputs(run, host, section, split=split, seed=seed)
     found: dict[str, Measurement] = {}
     for name in names:
         card = Protocol(
@@ -122,13 +121,9 @@ def measure(
 
 
 def _inputs(
-    run: Run,
-    host: Solo,
-    section: Mapping[str, Any],
-    split: str,
-    streams: Streams,
-    seed: int,
+    run: Run, host: Solo, section: Mapping[str, Any], *, split: str, seed: int
 ) -> tuple[Tensor, MetricInputs]:
+    streams = run.streams()
     rows_generator = torch.Generator().manual_seed(streams.seed("metrics/real"))
     rows = chosen_rows(run.tensors(split, host.dtype), section["num_real"], rows_generator)
     paired = {"low": rows["low"]} if run.recipe.paired else None
@@ -150,16 +145,13 @@ def _inputs(
 def measure_floor(run: Run, section: Mapping[str, Any], *, split: str) -> dict[str, float]:
     """What real points score against real points: a perfect generator's values.
 
-    As many points as are generated come from a split that shares no point with the judged one.
+    As many points as are generated, where there are so many, come from a split that shares none
+    with the judged one.
     Paired games have none: their points answer to inputs, and a second draw has other inputs.
     """
     if run.recipe.sample is None or run.recipe.paired:
         return {}
-    others = [name for name in ("validation", "train", "test") if name != split]
-    judged = run.dataset.splits[split]["real"]
-    apart = next(
-        name for name in others if run.dataset.splits[name]["real"].data_ptr() != judged.data_ptr()
-    )
+    apart = _apart(run.dataset, split, section["num_generated"])
     streams = run.streams()
 
     def points(name: str, num: int, purpose: str) -> Tensor:
@@ -170,11 +162,20 @@ def measure_floor(run: Run, section: Mapping[str, Any], *, split: str) -> dict[s
     real = points(split, section["num_real"], "metrics/real")
     fresh = points(apart, section["num_generated"], "metrics/floor")
     values: dict[str, float] = {}
-    for name in names_to_measure(section, run.dataset):
+    for name in names_to_measure(section, run):
         if "pairs" not in METRICS[name].needs:
             seed = streams.seed("metrics/metric")
             values |= floor(name, fresh, real, modes=run.dataset.modes, seed=seed)
     return values
+
+
+def _apart(dataset: Dataset, split: str, num: int) -> str:
+    """A split with other points: the first that has so many of them, else the largest."""
+    reals = {name: dataset.splits[name]["real"] for name in ("validation", "train", "test")}
+    judged = reals[split].data_ptr()  # gauss2d's test set is its training set
+    sizes = {name: len(real) for name, real in reals.items() if real.data_ptr() != judged}
+    enough = (name for name, size in sizes.items() if size >= num)
+    return next(enough, max(sizes, key=lambda name: sizes[name]))
 
 
 def is_better(name: str, value: float, than: float) -> bool:

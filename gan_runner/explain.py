@@ -133,9 +133,8 @@ def all_keys(node: Any, prefix: str = "") -> Iterator[str]:
         if not prefix and name == "hydra":
             continue
         yield prefix + name
-        child = child(node, name)
-        if isinstance(child, DictConfig):
-            yield from all_keys(child, f"{prefix}{name}.")
+        if isinstance(section := child(node, name), DictConfig):
+            yield from all_keys(section, f"{prefix}{name}.")
 
 
 def child(node: DictConfig, name: str) -> Any:

@@ -86,20 +86,31 @@ class Stage:
         """Refuse a stage that the engine could not play.
 
         Raises:
-            ValueError: a move without its player, or `shared` where a move could see stale tensors.
+            ValueError: a move without its player, a network of two players, moves that would be
+                reported under one name, or `repeat` or `shared` where they cannot be carried out.
         """
         names = [player.name for player in self.players]
         for move in self.moves:
             if move.player not in names:
                 raise ValueError(f"stage {self.name}: no player '{move.player}' among {names}")
-        if self.shared is None:
-            return
+        owned = [network for player in self.players for network in player.networks]
+        if len(set(owned)) < len(owned):
+            raise ValueError(f"stage {self.name}: two players move one network: {owned}")
+        reported = [move.name for move in self.moves]
+        if len(set(reported)) < len(reported):
+            raise ValueError(f"stage {self.name}: two moves need a label each: {reported}")
+        if self.update != "alternating" and any(move.repeat > 1 for move in self.moves):
+            raise ValueError(f"stage {self.name}: repeat needs alternating updates")
+        if self.shared is not None:
+            self._check_shared(self.shared)
+
+    def _check_shared(self, shared: Shared) -> None:
         if self.update != "alternating":
             raise ValueError(f"stage {self.name}: shared tensors need alternating updates")
         if any(move.repeat > 1 for move in self.moves):
             raise ValueError(f"stage {self.name}: shared tensors allow no repeated move")
-        if self.moves[-1].player != self.shared.owner or any(
-            move.player == self.shared.owner for move in self.moves[:-1]
+        if self.moves[-1].player != shared.owner or any(
+            move.player == shared.owner for move in self.moves[:-1]
         ):
             raise ValueError(f"stage {self.name}: the owner of shared tensors must move last")
 

@@ -51,13 +51,15 @@ class Solo:
         for copy, original in recipe.copies.items():
             self.networks[copy].load_state_dict(self.networks[original].state_dict())
             self.networks[copy].requires_grad_(False)
+        # Meta tensors are walked as they are: they know no autocast, and compiling pays nothing.
+        computes = device.type != "meta"
         called = {
-            name: torch.compile(network) if compile_networks else network
+            name: torch.compile(network) if compile_networks and computes else network
             for name, network in self.networks.items()
         }
         self.nets = Nets(called)
         self._autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
-        if precision == "bf16":
+        if precision == "bf16" and computes:
             self._autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16)
         self._bits = bits_from(streams["dropout"])
         self._parameters: dict[str, list[nn.Parameter]] = {}

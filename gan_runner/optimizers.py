@@ -227,7 +227,9 @@ def sgd(parameters: Sequence[nn.Parameter], lr: float, section: Section) -> torc
 OPTIMIZERS = {"adam": (FlatAdam, adam), "rmsprop": (FlatRmsProp, rmsprop), "sgd": (FlatSgd, sgd)}
 
 
-def optimizer_maker(forms: tuple[type[Flat], Callable[..., Any]], section: Section) -> MakeOptimizer:
+def optimizer_maker(
+    forms: tuple[type[Flat], Callable[..., Any]], section: Section
+) -> MakeOptimizer:
     """What makes a player's optimizer: its role picks the rate (TTUR, Heusel et al. 2017)."""
     flat, large = forms
 

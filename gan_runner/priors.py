@@ -44,8 +44,10 @@ class Uniform:
     ) -> Tensor:
         """Values [num, *shape]."""
         unit = torch.rand((num, *self.shape), generator=generator, device=device, dtype=dtype)
-        return unit if (self.low, self.high) == (0.0, 1.0) else torch.lerp(
-            torch.full_like(unit, self.low), torch.full_like(unit, self.high), unit
+        return (
+            unit
+            if (self.low, self.high) == (0.0, 1.0)
+            else torch.lerp(torch.full_like(unit, self.low), torch.full_like(unit, self.high), unit)
         )
 
 

@@ -83,6 +83,26 @@ def read_result(path: Path) -> dict[str, Any]:
     return dict(content)
 
 
+def add_evaluation(path: Path, evaluation: Mapping[str, Any]) -> None:
+    """Put an evaluation into `evaluations` of a `result.json`, in place of one of its `options`.
+
+    All else in the file stays as it is.
+
+    Raises:
+        ValueError: as `read_result`, or the evaluation is not plain data.
+    """
+    content = read_result(path)
+    not_finite = content.pop("not_finite", {})
+    content = _with_lost(content, "", not_finite)
+    done: list[Any] = content.setdefault("evaluations", [])
+    options = [each["options"] for each in done]
+    if evaluation["options"] in options:
+        done[options.index(evaluation["options"])] = evaluation
+    else:
+        done.append(evaluation)
+    write_result(path, content)
+
+
 def config_hash(config: Mapping[str, Any]) -> str:
     """Return the sha256 (hex) of a config's canonical JSON without the fields in `NUMBERLESS`.
 
@@ -151,7 +171,7 @@ def table(result: Mapping[str, Any]) -> str:
     """
     parts = [_headline(result)]
     if result["metrics"]:
-        parts.append(_metrics(result))
+        parts.append(metrics_table(result))
     if result["health"]:
         parts.append("\n".join(["Health", *map(_indented, result["health"])]))
     parts.append(_paths(Path(result["folder"])))
@@ -175,7 +195,7 @@ def _headline(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _metrics(result: Mapping[str, Any]) -> str:
+def metrics_table(result: Mapping[str, Any]) -> str:
     """Align name, value, floor (where there is one) and numbers of points, under what they share.
 
     What all metrics usually share, the split and whose weights were judged, is a heading, for the
@@ -270,6 +290,16 @@ def _plain(value: Any, place: str, not_finite: dict[str, str]) -> Any:
         return None
     kind = type(value).__name__
     raise ValueError(f"result: {place.removeprefix('.')} is a {kind}, not plain data")
+
+
+def _with_lost(value: Any, place: str, not_finite: Mapping[str, str]) -> Any:
+    """Copy data as read from a file, with the numbers back in place that JSON could not hold."""
+    if isinstance(value, dict):
+        return {k: _with_lost(item, f"{place}.{k}", not_finite) for k, item in value.items()}
+    if isinstance(value, list):
+        return [_with_lost(item, f"{place}.{i}", not_finite) for i, item in enumerate(value)]
+    lost = not_finite.get(place.removeprefix("."))
+    return value if lost is None else float(lost)
 
 
 def _device_name(device: torch.device) -> str:

@@ -10,6 +10,7 @@ with `option(...)` decides structure: which code runs, which shapes there are.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from omegaconf import MISSING
 
 UPDATES = ("alternating", "simultaneous", "extragradient")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "identity", "maxout")
+OUTPUTS = tuple(name for name in ACTIVATIONS if name != "maxout")  # maxout has units of its own
 NORMS = ("none", "batch", "layer")
 INITIALISATIONS = ("torch", "xavier", "he", "normal", "orthogonal")
 CONTENTS = ("squared_error", "squared_norm", "absolute_error")
@@ -50,7 +52,7 @@ def option(
         "is_number": is_number,
     }
     if isinstance(default, list | dict) or is_dataclass(default):
-        return field(default_factory=lambda: default, metadata=metadata)
+        return field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
     return field(default=default, metadata=metadata)
 
 
@@ -88,8 +90,10 @@ class GameModel(Model):
         None, "D's weights are clipped to [-clip, clip] after its update (WGAN); null: not", above=0
     )
     ema: float | None = option(
-        None, "decay of the generator's moving average, used for sampling; null: none",
-        low=0, below=1,
+        None,
+        "decay of the generator's moving average, used for sampling; null: none",
+        low=0,
+        below=1,
     )
 
 
@@ -213,7 +217,7 @@ class Mlp:
     maxout_pieces: int = option(5, "linear pieces of a maxout unit", low=2)
     dropout: float = option(0.0, "share of hidden units switched off in training", low=0, below=1)
     norm: str = option("none", "normalisation of the hidden layers", choices=NORMS)
-    output: str = option("identity", "activation of the output", choices=ACTIVATIONS)
+    output: str = option("identity", "activation of the output", choices=OUTPUTS)
     initialisation: str = option("torch", "of the weights", choices=INITIALISATIONS)
 
 
@@ -275,7 +279,8 @@ class Gauss3d(DrawnDataset):
     num_validation: int = option(600, "validation points, drawn apart", low=3)
     num_test: int = option(600, "test points, drawn apart", low=3)
     third_coordinate: str = option(
-        "after_scaling", "when x3 = x1/4 + 3 x2/4 is made (code: after, text: before)",
+        "after_scaling",
+        "when x3 = x1/4 + 3 x2/4 is made (code: after, text: before)",
         choices=("after_scaling", "before_scaling"),
     )
     test_scaling: str = option(
@@ -345,16 +350,21 @@ class Schedule:
 
     name: str = option("constant", "the form", choices=SCHEDULES)
     final: float = option(0.0, "factor at the end (linear, cosine)", low=0)
-    start: float = option(0.0, "share of the run before the fall starts (linear, cosine)",
-                          low=0, below=1)
-    boundaries: list[float] = option([], "shares of the run where a piece ends (piecewise)",
-                                     above=0, below=1)
-    factors: list[float] = option([], "factor of each piece, one more than boundaries (piecewise)",
-                                  low=0)
+    start: float = option(
+        0.0, "share of the run before the fall starts (linear, cosine)", low=0, below=1
+    )
+    boundaries: list[float] = option(
+        [], "shares of the run where a piece ends (piecewise)", above=0, below=1
+    )
+    factors: list[float] = option(
+        [], "factor of each piece, one more than boundaries (piecewise)", low=0
+    )
     restart: bool = option(False, "make the optimizers anew at each boundary (piecewise)")
     horizon: int | None = option(
-        None, "the schedule's length; null: the run's length, which then cannot be extended",
-        low=1, unit="steps",
+        None,
+        "the schedule's length; null: the run's length, which then cannot be extended",
+        low=1,
+        unit="steps",
     )
 
 
@@ -433,12 +443,11 @@ class Training:
 class Device:
     """Where and how the run computes."""
 
-    name: str = option(
-        "auto", "the device", choices=("auto", "cpu", "cuda", "mps", "meta")
-    )
+    name: str = option("auto", "the device", choices=("auto", "cpu", "cuda", "mps", "meta"))
     index: int = option(0, "which of several GPUs", low=0)
     precision: str = option(
-        "fp32", "number format: bf16 is autocast, fp64 is for tests",
+        "fp32",
+        "number format: bf16 is autocast, fp64 is for tests",
         choices=("fp32", "bf16", "tf32", "fp64"),
     )
     compile: bool = option(False, "compile the networks (10 to 30 s; pays in long runs)")

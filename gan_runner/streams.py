@@ -38,12 +38,12 @@ class Streams:
 
     def seed(self, name: str) -> int:
         """The seed of a stream, pinned or derived."""
-        pin = self._pins.get(name.split("/")[0])
+        pin = self._pins.get(name.partition("/")[0])
         return stream_seed(self._seed if pin is None else pin, name)
 
     def fresh(self, name: str) -> torch.Generator:
         """A generator at the start of its stream: the same draws every time."""
-        on_cpu = name.split("/")[0] in _ON_CPU
+        on_cpu = name.partition("/")[0] in _ON_CPU
         generator = torch.Generator(device="cpu" if on_cpu else self._device)
         generator.manual_seed(self.seed(name))
         return generator

@@ -62,6 +62,7 @@ class Trainer:
         self._log_every = training["log_every"]
         self._ends = stage_ends(run.recipe.stages, run.num_steps)
         self._stage = -1
+        self._factor = float("nan")
         self._monitored: Batch = {}
         self._clock_start = 0.0
         self._watches: dict[str, Watch] = {}
@@ -97,10 +98,11 @@ class Trainer:
                     self._sample()
                 if measure_every and self.step % measure_every == 0:
                     self._measure()
-                if self.step % checkpoint_every == 0 or done or stop.signum is not None:
+                signum = stop.signum  # read once: a signal may come between two looks
+                if self.step % checkpoint_every == 0 or done or signum is not None:
                     self.save()
-                if stop.signum is not None:
-                    raise Interrupted(stop.signum, self.folder)
+                if signum is not None:
+                    raise Interrupted(signum, self.folder)
 
     def _play(self) -> None:
         index = next(i for i, end in enumerate(self._ends) if self.step < end)
@@ -126,23 +128,20 @@ class Trainer:
         self._schedule = Schedule(section, section["horizon"] or self._ends[index] - self._start)
         self._factor = 1.0
         self._monitored = self._draw_monitored(stage)
-        self._watches = {
-            move.name: Watch(self._log_every * move.repeat) for move in stage.moves
-        }
+        self._watches = {move.name: Watch(self._log_every * move.repeat) for move in stage.moves}
 
     def _next_batch(self) -> Batch:
         batch = self.batches()
         progress = self.step / self.run.num_steps
-        batch["progress"] = torch.full(
-            (), progress, dtype=self.host.dtype, device=self.host.device
-        )
+        batch["progress"] = torch.full((), progress, dtype=self.host.dtype, device=self.host.device)
         return batch
 
     def _report(self, move: Move, turn: int, terms: Terms, gradients: Gradients) -> None:
         self._watches[move.name].add(self.step + 1, terms)
         self.updates[move.player] = self.updates.get(move.player, 0) + 1
         # The move's last update before a row is logged; it need not be the row's own step.
-        if -(self.step + 1) % self._log_every < move.every:
+        finished = self.step + 1
+        if min(-finished % self._log_every, self._ends[self._stage] - finished) < move.every:
             self._norms[move.name] = total_norm(gradients)
 
     # --- events ------------------------------------------------------------------------------
@@ -175,7 +174,7 @@ class Trainer:
             return {}
         with self.host.evaluating() as nets:
             values = monitor(nets, self._monitored, self.host.numbers)
-        return {name: float(value) for name, value in values.items()}
+        return {name: float(value.detach()) for name, value in values.items()}
 
     def _draw_monitored(self, stage: Stage) -> Batch:
         """The batch that D's outputs are logged on: the same one throughout a stage.
@@ -185,7 +184,7 @@ class Trainer:
         rows = torch.Generator().manual_seed(self.streams.seed("metrics/monitor/rows"))
         noise = self.streams.fresh("metrics/monitor/noise")
         num = self.run.config["training"]["batch_size"]
-        batch = evaluation.chosen_rows(self._train, num, rows) if self._train else {}
+        batch = Batches(self._train, num, rows)()  # as many rows as in training: packs must fit
         for name, prior in stage.priors.items():
             batch[name] = prior.draw(batch_length(batch), noise, self.host.device, self.host.dtype)
         return batch
@@ -260,6 +259,7 @@ class Trainer:
             "streams": self.streams.state_dict(),
             "batches": self.batches.state_dict(),
             "watches": {name: watch.state_dict() for name, watch in self._watches.items()},
+            "norms": self._norms,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -276,6 +276,7 @@ class Trainer:
         self.batches.load_state_dict(state["batches"])
         for name, watch in state["watches"].items():
             self._watches[name].load_state_dict(watch)
+        self._norms = dict(state["norms"])
         self._good = f"The last good checkpoint is that of step {self.step}."
 
     def _run_start(self) -> RunStart:
@@ -313,5 +314,3 @@ def stage_ends(stages: Sequence[Stage], num_steps: int) -> list[int]:
         passed += stage.share
         ends.append(round(num_steps * passed / total))
     return ends
-
-

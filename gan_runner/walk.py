@@ -29,7 +29,7 @@ class WrongDeviceError(ValueError):
     """A tensor was made on another device than the run's."""
 
 
-class DeviceGuard(TorchDispatchMode):
+class DeviceGuard(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Refuses operations that take or make a tensor with dimensions off the meta device."""
 
     def __torch_dispatch__(
@@ -77,12 +77,12 @@ def walk(run: Run) -> str:
             batch["progress"] = torch.zeros((), device=host.device)
             return batch
 
-        with DeviceGuard():
+        with DeviceGuard():  # type: ignore[no-untyped-call]
             play_step(once, host, next_batch, 0, _remember(moved, stage.name))
     if run.recipe.sample is not None:
         given = {"low": run.tensors("test", host.dtype)["low"]} if run.recipe.paired else None
         generator = streams.fresh("metrics/samples/noise")
-        with DeviceGuard():
+        with DeviceGuard():  # type: ignore[no-untyped-call]
             made = draw_samples(run, host, num, generator, data=given)
         lines.append(f"samples: {tuple(made.shape)}")
     total = f"in all: {num_parameters(host):,} parameters"

@@ -15,16 +15,19 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
-from gan_runner import api
+from gan_runner import api, plots
 from gan_runner.callbacks.callback import Callback
 from gan_runner.compose import Composer
 from gan_runner.dispatch import Run, dispatch
 from gan_runner.hosts import Solo
 from gan_runner.trainer import Trainer
 
-QUIET = ("device.name=cpu", "metrics.names=[]", "training.num_samples=16")
+QUIET = (  # nothing measured, two pictures a run
+    "device.name=cpu", "metrics.names=[]", "training.num_samples=16", "training.sample_every=99999",
+)  # fmt: skip
 SMALL = {  # few points: what a data set holds is not these tests' matter
     "gauss2d": ("dataset.num_per_mode=20", "dataset.num_validation=20"),
     "gauss3d": ("dataset.num_per_mode=20", "dataset.num_validation=21", "dataset.num_test=21"),
@@ -89,7 +92,16 @@ def make_trainer(
 
 
 @pytest.fixture
-def tiny_run(compose: Callable[..., dict[str, Any]], tmp_path: Path) -> Callable[..., api.Result]:
+def quick_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw empty pictures: a true one takes half a second."""
+    for name in ("draw_points", "draw_losses"):
+        monkeypatch.setattr(plots, name, lambda *_, **__: Image.new("L", (8, 8)))
+
+
+@pytest.fixture
+def tiny_run(
+    compose: Callable[..., dict[str, Any]], quick_pictures: None, tmp_path: Path
+) -> Callable[..., api.Result]:
     """`tiny_run("model=srgan", ...)`: a whole run with all callbacks, in a folder of its own."""
     number = itertools.count()
 

@@ -95,23 +95,25 @@ def test_options_are_checked(copy: Path) -> None:
 
 @pytest.mark.slow
 def test_the_example_trains_as_shown(copy: Path) -> None:
-    for words in [*COMMANDS, ["gan-run", "model=ragan", "dataset=ring8", "training.steps=20"]]:
+    for words in [*COMMANDS, ["gan-run", "model=ragan", "training.steps=20"]]:
         run = python(copy, "-m", "gan_runner", *words[1:])
         assert run.returncode == 0, run.stderr
     results = sorted(path.parent.name for path in (copy / "outputs").rglob("result.json"))
-    assert [name.split("_", 1)[1] for name in results] == ["d2gan_ring8", "ragan_ring8"]
+    assert [name.split("_", 1)[1] for name in results] == ["d2gan_ring8", "ragan_gauss2d"]
 
 
 @pytest.mark.slow
 def test_the_example_passes_its_test_and_those_of_every_model(copy: Path) -> None:
-    run = python(copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/models/test_d2gan.py")
-    assert run.returncode == 0, run.stdout
-    assert "5 passed" in run.stdout
+    files = ["tests/models/test_d2gan.py", "tests/test_conf.py", "tests/models/test_every_model.py"]
     run = python(
-        copy, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/test_conf.py",
-        "-k", "ragan or d2gan",
-    )  # fmt: skip
-    assert run.returncode == 0, run.stdout
+        copy, "-m", "pytest", "-v", "-p", "no:cacheprovider", "-k", "ragan or d2gan", *files
+    )
+    assert run.returncode == 0, run.stdout[-3000:]
+    passed = [line.split()[0] for line in run.stdout.splitlines() if " PASSED" in line]
+    assert {line.partition("::")[0] for line in passed} == set(files)
+    for name in ("ragan", "d2gan"):
+        assert f"tests/test_conf.py::test_option_composes[model-{name}]" in passed
+        assert f"tests/models/test_every_model.py::test_two_steps_of_a_whole_run[{name}]" in passed
 
 
 def test_the_example_keeps_the_house_style(copy: Path) -> None:

@@ -306,6 +306,6 @@ def test_the_documented_schema_is_the_written_one(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "docs" / "run-folder.md").read_text(encoding="utf-8")
     section = text.split("## `result.json`")[1].split("\n## ")[0]
     documented = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
-    write_result(tmp_path / "result.json", result(floor={}))
+    write_result(tmp_path / "result.json", result(floor={}, evaluations=[]))
     assert {key.split(".")[0] for key in documented} == set(read_result(tmp_path))
     assert f"Schema version {SCHEMA_VERSION}" in section

@@ -16,7 +16,10 @@ from gan_runner.plots import real_points
 
 log = logging.getLogger(__name__)
 
-WARM_UP = 0.05  # share of the run before samples are judged: a new G is often nearly constant
+WARM_UP = 0.3  # share of the run before samples that never were spread are judged: a new G is
+# often nearly constant for a while, and that is no collapse
+NEW = 200  # steps before which a generator is new whatever the run's length
+SPREAD = 0.5  # of the real points' spread: from here on a fall is a collapse, whenever it comes
 PAUSE = 0.1  # share of the run before a warning of the same kind is repeated
 SHARE = 0.1  # of the real points' spread, or of their distinct share, below which G has collapsed
 CELL = 0.01  # side of the cells that tell points apart, in standard deviations of the real points
@@ -46,8 +49,9 @@ class Health(Callback):
         not_finite: generated samples hold NaN or infinity.
         collapse: the generated points' spread (mean standard deviation of a coordinate) is below
             10 % of the real points', or the share of distinct ones among as many points is
-            (distinct: in different cells with sides of 1 % of the real standard deviation). Not
-            judged in the first 5 % of the run.
+            (distinct: in different cells with sides of 1 % of the real standard deviation). In the
+            first 30 % of the run, and its first 200 steps, only where the points once had half of
+            the real spread.
         d_wins: D(x) - D(G(z)) is above 0.98 over 5 logged rows in a row; probabilities only, for
             scores have no scale of their own.
         d_loses: D(x) is below D(G(z)) over 10 logged rows in a row, on average by more than 0.05;
@@ -65,6 +69,7 @@ class Health(Callback):
         self.probabilities = probabilities
         self.messages: list[str] = []
         self._said_at: dict[str, int] = {}
+        self._has_spread = False
         self._gaps: deque[float] = deque(maxlen=LONG)  # D(x) - D(G(z)) of the latest rows
         self._norms: deque[float] = deque(maxlen=SHORT)
         self._early_gaps: list[float] = []
@@ -85,13 +90,16 @@ class Health(Callback):
         if bad:
             text = f"{bad} of {len(generated)} generated samples are not finite"
             self._warn(step, "not_finite", text)
-        elif step >= WARM_UP * self._start.num_steps:
+        else:
             real = real_points(samples, self._start.dataset, len(generated))
             if real is not None and len(real) > 1:
                 self._watch_spread(step, generated[: len(real)], real.flatten(1).double())
 
     def _watch_spread(self, step: int, generated: Tensor, real: Tensor) -> None:
         spread, wanted = spread_of(generated), spread_of(real)
+        self._has_spread = self._has_spread or spread >= SPREAD * wanted
+        if not self._has_spread and step < max(WARM_UP * self._start.num_steps, NEW):
+            return
         if spread < SHARE * wanted:
             text = f"generated samples have collapsed: spread {spread:.3g}, real {wanted:.3g}"
             self._warn(step, "collapse", text)

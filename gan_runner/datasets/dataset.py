@@ -44,6 +44,8 @@ class Dataset:
         real [N, ...] is what G's output must resemble, scaled; low [N, L] (optional) is the paired
         input of G, scaled; label [N] (optional) is int64 in [0, K).
     offset, scale: [d], with data = scaled * scale + offset.
+    low_offset, low_scale: [L], the same for low; None: low is not scaled.
+    columns, low_columns: the names of real's d and low's L columns, where they have names.
     modes: the true mixture in data units, where it is known.
     classes: the K class names, where labels have names.
 
@@ -56,6 +58,10 @@ class Dataset:
     splits: Mapping[str, Mapping[str, Tensor]]
     offset: Tensor
     scale: Tensor
+    low_offset: Tensor | None = None
+    low_scale: Tensor | None = None
+    columns: tuple[str, ...] | None = None
+    low_columns: tuple[str, ...] | None = None
     modes: Modes | None = None
     classes: tuple[str, ...] | None = None
 
@@ -95,10 +101,13 @@ class Dataset:
 
     def unscale(self, x: Tensor) -> Tensor:
         """Map scaled samples [..., d] to data units, on their own device and in their own dtype."""
-        # dtype before device: some accelerators hold no float64.
-        scale = self.scale.to(x.dtype).to(x.device)
-        offset = self.offset.to(x.dtype).to(x.device)
-        return x * scale + offset
+        return x * _like(self.scale, x) + _like(self.offset, x)
+
+    def scale_low(self, x: Tensor) -> Tensor:
+        """Map paired inputs [N, L] in data units to what the networks see, as `unscale` back."""
+        if self.low_offset is None or self.low_scale is None:
+            return x
+        return (x - _like(self.low_offset, x)) / _like(self.low_scale, x)
 
     def content_hash(self) -> str:
         """Return the sha256 (hex) of the tensors: their names, dtypes, shapes and bytes."""
@@ -115,6 +124,9 @@ class Dataset:
                 yield f"{split}/{key}", self.splits[split][key]
         yield "offset", self.offset
         yield "scale", self.scale
+        if self.low_offset is not None and self.low_scale is not None:
+            yield "low_offset", self.low_offset
+            yield "low_scale", self.low_scale
         if self.modes is not None:
             yield "modes/centres", self.modes.centres
             yield "modes/sds", self.modes.sds
@@ -123,6 +135,11 @@ class Dataset:
 def none() -> Dataset:
     """Return the data set without data, for games such as v(a, b) = ab."""
     return Dataset(name="none", kind="none", splits={}, offset=torch.zeros(0), scale=torch.ones(0))
+
+
+def _like(statistic: Tensor, x: Tensor) -> Tensor:
+    # dtype before device: some accelerators hold no float64.
+    return statistic.to(x.dtype).to(x.device)
 
 
 def stream(seed: int, name: str) -> torch.Generator:

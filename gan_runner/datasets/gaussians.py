@@ -124,7 +124,15 @@ def gauss3d(
             scaled = torch.cat([scaled[:, :2], _third(scaled)], dim=1)
         real = scaled.float()
         splits[split] = {"real": real, "low": real[:, :2].clone(), "label": labels[split]}
-    return Dataset(name="gauss3d", kind="vectors", splits=splits, offset=offset, scale=scale)
+    return Dataset(
+        name="gauss3d",
+        kind="vectors",
+        splits=splits,
+        offset=offset,
+        scale=scale,
+        low_offset=offset[:2],
+        low_scale=scale[:2],
+    )
 
 
 def ring(

@@ -87,6 +87,7 @@ def table(
     rows = _split(sheet, validation_share, test_share, seed)
     offset, scale = _statistics(real[rows["train"]], normalise)
     tensors = {"real": ((real - offset) / scale).float()}
+    low_offset, low_scale = None, None
     if low_columns:
         low_offset, low_scale = _statistics(low[rows["train"]], normalise)
         tensors["low"] = ((low - low_offset) / low_scale).float()
@@ -101,19 +102,44 @@ def table(
         },
         offset=offset,
         scale=scale,
+        low_offset=low_offset,
+        low_scale=low_scale,
+        columns=_names(sheet, real_columns),
+        low_columns=_names(sheet, low_columns),
         classes=classes,
     )
 
 
-def _read(path: str, delimiter: str) -> _Sheet:
+def read_columns(
+    path: str, *, names: Sequence[str] | None = None, delimiter: str = ",", key: str = "path"
+) -> Tensor:
+    """Read numbers [N, d] from a .csv or .npy file, float64, as they stand there.
+
+    names: columns to take, in this order, where the file has a header; None: all columns, as from
+    a file without one. key: what messages call the path.
+
+    Raises:
+        ValueError: the file, a column or a cell is not usable; one line says where and why.
+    """
+    sheet = _read(path, delimiter, key)
+    chosen = list(range(sheet.num_columns))
+    if names is not None and sheet.names is not None:
+        for name in names:
+            if name not in sheet.names:
+                raise ValueError(f"{key}={path}: no column {name!r}; needed: {', '.join(names)}")
+        chosen = [sheet.names.index(name) for name in names]
+    return _numbers(sheet, chosen)
+
+
+def _read(path: str, delimiter: str, key: str = "dataset.path") -> _Sheet:
     """Open the file by its suffix."""
     suffix = Path(path).suffix.lower()
     if suffix not in (".csv", ".npy"):
-        raise ValueError(f"dataset.path={path!r}: the suffix must be .csv or .npy")
+        raise ValueError(f"{key}={path!r}: the suffix must be .csv or .npy")
     if Path(path).is_dir():
-        raise ValueError(f"dataset.path={path!r}: is a folder, not a file")
+        raise ValueError(f"{key}={path!r}: is a folder, not a file")
     if not Path(path).exists():
-        raise ValueError(f"dataset.path={path!r}: there is no such file")
+        raise ValueError(f"{key}={path!r}: there is no such file")
     try:
         return _read_csv(path, delimiter) if suffix == ".csv" else _read_npy(path)
     except OSError as error:
@@ -240,6 +266,12 @@ def _numbers(sheet: _Sheet, columns: Sequence[int]) -> Tensor:
             f"{sheet.place(row, columns[place])}: {values[row, place]} is not finite in float32"
         )
     return torch.from_numpy(values)
+
+
+def _names(sheet: _Sheet, columns: Sequence[int]) -> tuple[str, ...] | None:
+    if sheet.names is None or not columns:
+        return None
+    return tuple(sheet.names[column] for column in columns)
 
 
 def _statistics(train: Tensor, normalise: str) -> tuple[Tensor, Tensor]:

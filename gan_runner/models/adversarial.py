@@ -23,6 +23,7 @@ from gan_runner.priors import Prior, Uniform, latent
 
 Fake = Callable[[Any, Batch], Tensor]  # (nets, batch) -> G's output
 Critic = Callable[[Any, Batch, Tensor], Tensor]  # (nets, batch, samples as D sees them) -> logits
+Score = Callable[[Tensor], Tensor]  # samples as D sees them -> logits
 GeneratorObjective = Callable[..., Terms]
 
 
@@ -45,7 +46,7 @@ def discriminator(
     real, generated = packed(batch["real"], pack), packed(fake(nets, batch), pack)
     if joint:  # one pass through D instead of two
         logits = critic(nets, batch, torch.cat([real, generated]))
-        real_logits, fake_logits = logits.split([len(real), len(generated)])
+        real_logits, fake_logits = torch.split(logits, [len(real), len(generated)])
     else:
         real_logits, fake_logits = critic(nets, batch, real), critic(nets, batch, generated)
     terms = {"adversarial": loss.discriminator(real_logits, fake_logits, h)}
@@ -86,23 +87,16 @@ def generator(
 ) -> Terms:
     """G's adversarial loss."""
     generated = fake(nets, batch)
-    return {"adversarial": against_critic(nets, batch, h, generated, critic, pack, loss)}
+    score = partial(critic, nets, batch)
+    return {"adversarial": against(score, generated, batch["real"], h, pack=pack, loss=loss)}
 
 
-def against_critic(
-    nets: Any,
-    batch: Batch,
-    h: Numbers,
-    generated: Tensor,
-    critic: Critic,
-    pack: int,
-    loss: AdversarialLoss,
+def against(
+    score: Score, generated: Tensor, real: Tensor, h: Numbers, *, pack: int, loss: AdversarialLoss
 ) -> Tensor:
-    """The generator's loss of samples that it has made, 0-dim."""
-    real_logits = (
-        critic(nets, batch, packed(batch["real"], pack)) if loss.relativistic else None
-    )
-    return loss.generator(critic(nets, batch, packed(generated, pack)), h, real_logits)
+    """The generator's loss of samples that it has made, 0-dim; some losses look at real ones too."""
+    real_logits = score(packed(real, pack)) if loss.relativistic else None
+    return loss.generator(score(packed(generated, pack)), h, real_logits)
 
 
 def packed(samples: Tensor, pack: int) -> Tensor:
@@ -112,7 +106,7 @@ def packed(samples: Tensor, pack: int) -> Tensor:
     """
     if pack == 1:
         return samples
-    return samples.unflatten(0, (-1, pack)).flatten(1, 2)
+    return samples.reshape(-1, pack * samples.shape[1], *samples.shape[2:])
 
 
 def packed_draws(batch: Batch, pack: int) -> Batch:
@@ -121,7 +115,7 @@ def packed_draws(batch: Batch, pack: int) -> Batch:
         return batch
     draws = dict(batch)
     if "mix" in batch:
-        draws["mix"] = batch["mix"].unflatten(0, (-1, pack))[:, 0]
+        draws["mix"] = batch["mix"].reshape(-1, pack)[:, 0]
     if "perturbation" in batch:
         draws["perturbation"] = packed(batch["perturbation"], pack)
     return draws
@@ -216,9 +210,7 @@ def play(
         priors={**priors, **penalty_priors(penalty, context.dataset.shape)},
         share=share,
         update=model["update"],
-        shared=Shared(make=partial(_share, make_fake), owner="G")
-        if model["share_fakes"]
-        else None,
+        shared=Shared(make=partial(_share, make_fake), owner="G") if model["share_fakes"] else None,
     )
 
 
@@ -228,9 +220,7 @@ def _share(make_fake: Fake, nets: Any, batch: Batch, h: Numbers) -> Batch:
 
 def players(model: Mapping[str, Any]) -> tuple[Player, ...]:
     """D, with clipping if asked for, and G, with its moving average if asked for."""
-    clip: tuple[Hook, ...] = (
-        () if model["clip"] is None else (partial(clip_weights, names=("D",)),)
-    )
+    clip: tuple[Hook, ...] = () if model["clip"] is None else (partial(clip_weights, names=("D",)),)
     return (
         Player(name="D", networks=("D",), role="discriminator", after=clip),
         Player(name="G", networks=("G",), role="generator", after=averaging(model)),

@@ -36,7 +36,8 @@ def where(nets: Any, batch: Batch, h: Numbers) -> Terms:
 
 def measure(networks: Mapping[str, nn.Module]) -> dict[str, float]:
     """The distance from the equilibrium at the end."""
-    return {"distance": math.hypot(*(float(networks[name]()) for name in ("a", "b")))}
+    a, b = (float(networks[name]().detach()) for name in ("a", "b"))
+    return {"distance": math.hypot(a, b)}
 
 
 def build(context: Context) -> Recipe:

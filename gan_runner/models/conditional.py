@@ -33,8 +33,11 @@ def generator(
 ) -> Terms:
     """The adversarial loss + lambda x L1 (eq. 9 and 10)."""
     generated = fake(nets, batch)
+    of_pairs = partial(critic, nets, batch)
     return {
-        "adversarial": adversarial.against_critic(nets, batch, h, generated, critic, pack, loss),
+        "adversarial": adversarial.against(
+            of_pairs, generated, batch["real"], h, pack=pack, loss=loss
+        ),
         "l1": h["model.lambda_l1"] * absolute_error(generated, batch["real"]),
     }
 

@@ -9,9 +9,7 @@ from torch import nn
 from gan_runner.game import Numbers
 
 
-def clip_weights(
-    networks: Mapping[str, nn.Module], h: Numbers, *, names: tuple[str, ...]
-) -> None:
+def clip_weights(networks: Mapping[str, nn.Module], h: Numbers, *, names: tuple[str, ...]) -> None:
     """Clip every weight to [-c, c] (WGAN, Arjovsky et al. 2017, algorithm 1, line 7)."""
     bound = h["model.clip"]
     for name in names:
@@ -19,9 +17,7 @@ def clip_weights(
             parameter.clamp_(-bound, bound)
 
 
-def average(
-    networks: Mapping[str, nn.Module], h: Numbers, *, source: str, target: str
-) -> None:
+def average(networks: Mapping[str, nn.Module], h: Numbers, *, source: str, target: str) -> None:
     """Move the target's weights towards the source's: target = ema target + (1 - ema) source.
 
     Buffers (BatchNorm's statistics) are averages already and are copied.
@@ -30,5 +26,5 @@ def average(
     averaged, current = networks[target], networks[source]
     for kept, new in zip(averaged.parameters(), current.parameters(), strict=True):
         kept.lerp_(new, share)
-    for kept, new in zip(averaged.buffers(), current.buffers(), strict=True):
-        kept.copy_(new)
+    for held, seen in zip(averaged.buffers(), current.buffers(), strict=True):
+        held.copy_(seen)

@@ -39,9 +39,7 @@ def build(context: Context) -> Recipe:
                 after=adversarial.averaging(model),
             ),
         ),
-        moves=(
-            Move(player="G", objective=partial(content_only, fake=upscale, content=content)),
-        ),
+        moves=(Move(player="G", objective=partial(content_only, fake=upscale, content=content)),),
     )
     return Recipe(
         **adversarial.with_average(model, {"G": lambda: context.generator(inputs, outputs)}),

@@ -38,7 +38,8 @@ def perceptual(
 ) -> Terms:
     """The perceptual loss: content + lambda x adversarial (anatomizing, eq. 6)."""
     generated = fake(nets, batch)
-    against_d = adversarial.against_critic(nets, batch, h, generated, critic, pack, loss)
+    score = partial(critic, nets, batch)
+    against_d = adversarial.against(score, generated, batch["real"], h, pack=pack, loss=loss)
     return {
         "content": content(generated, batch["real"]),
         "adversarial": h["model.lambda_adversarial"] * against_d,
@@ -55,9 +56,7 @@ def pretraining(model: dict[str, Any], content: Reconstruction) -> Stage:
     return Stage(
         name="content",
         players=adversarial.players(model)[1:],
-        moves=(
-            Move(player="G", objective=partial(content_only, fake=upscale, content=content)),
-        ),
+        moves=(Move(player="G", objective=partial(content_only, fake=upscale, content=content)),),
         share=model["pretrain_share"],
     )
 

@@ -63,7 +63,8 @@ class Dropout(nn.Module):
         if not _source:
             raise RuntimeError("Dropout needs a source of random bits: call it inside dropout_bits")
         kept = _source[-1](x) >= self._threshold
-        return x * (kept * self._scale)
+        # In x's dtype: a boolean times a number is float32, whatever x is.
+        return x * (kept.to(x.dtype) * self._scale)
 
     def extra_repr(self) -> str:
         """p, for printing."""

@@ -33,7 +33,8 @@ class Maxout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs] -> [N, outputs]."""
-        return self.linear(x).unflatten(-1, (-1, self.pieces)).amax(-1)  # [N, outputs, pieces]
+        maps: Tensor = self.linear(x)
+        return maps.reshape(len(x), -1, self.pieces).amax(-1)  # [N, outputs, pieces]
 
 
 def _activation(name: str, slope: float) -> nn.Module:

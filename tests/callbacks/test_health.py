@@ -104,10 +104,18 @@ def test_collapse_onto_few_points() -> None:
 
 def test_an_untrained_generator_is_not_judged() -> None:
     callback = begin()
-    callback.on_samples(49, {"generated": torch.zeros(N, 2)})
+    callback.on_samples(299, {"generated": torch.zeros(N, 2)})
     assert callback.messages == []
-    callback.on_samples(50, {"generated": torch.zeros(N, 2)})
-    assert steps(callback) == [50]
+    callback.on_samples(300, {"generated": torch.zeros(N, 2)})
+    assert steps(callback) == [300]
+
+
+def test_a_fall_after_a_spread_is_judged_at_once() -> None:
+    callback = begin()
+    callback.on_samples(20, {"generated": torch.randn(N, 2, generator=torch.Generator())})
+    assert callback.messages == []
+    callback.on_samples(40, {"generated": torch.zeros(N, 2)})
+    assert steps(callback) == [40]
 
 
 def test_pairs_are_held_against_their_own_real_points() -> None:

@@ -1,0 +1,82 @@
+"""What `gan-sample` and `gan-eval` share: arguments, one-line errors, exit codes. Without torch."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from gan_runner import __version__
+from gan_runner.errors import ConfigError
+
+SPLITS = ("test", "validation", "train")
+DEVICES = ("auto", "cpu", "cuda", "mps")
+DEBUG = "GAN_RUNNER_DEBUG"  # set to 1, it shows tracebacks
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of a run folder and options that says what is wrong in one line."""
+
+    def __init__(self, program: str, description: str) -> None:
+        super().__init__(prog=program, description=description, allow_abbrev=False)
+        self.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+        self.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="folder of a run")
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse a command line.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError(message)
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    """A type of arguments: whole numbers from `low` on."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = low - 1
+        if value < low:
+            raise argparse.ArgumentTypeError(f"{text}: a whole number of at least {low} is wanted")
+        return value
+
+    return read
+
+
+def answer(program: str, command: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
+    """Carry out a command.
+
+    Returns:
+        0; 2 where it is refused; 1 where something else went wrong; 130 after Ctrl-C.
+    """
+    try:
+        command(argv)
+    except SystemExit as end:  # --help, --version
+        return int(end.code or 0)
+    except ValueError as error:
+        message, code = f"error: {error}", 2
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        message, code = f"error: {place}{error.strerror or error}", 1
+    except KeyboardInterrupt:
+        message, code = "stopped by SIGINT", 130
+    except Exception as error:
+        message, code = f"error: {type(error).__name__}: {error}", 1
+    else:
+        return 0
+    if os.environ.get(DEBUG, "") not in ("", "0"):
+        traceback.print_exc()
+    say(program, message)
+    return code
+
+
+def say(program: str, message: str) -> None:
+    """Print one line to stderr."""
+    print(f"{program}: {' '.join(message.split())}", file=sys.stderr)

@@ -1,0 +1,164 @@
+"""`gan-sample`: draws samples from a run's generator into a file. `--help` imports no torch."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, say
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gan_runner.api import Loaded
+
+PROGRAM = "gan-sample"
+SUFFIXES = (".npy", ".csv", ".png")
+NUM = 1000
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0; 2 where it is refused; 1 where something else went wrong; 130 after Ctrl-C.
+    """
+    return answer(PROGRAM, _command, sys.argv[1:] if argv is None else argv)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        PROGRAM,
+        "Draw samples from a run's generator, in the units of the data. Same seed, same file.",
+    )
+    add = parser.add_argument
+    add(
+        "--number",
+        type=at_least(1),
+        metavar="N",
+        help=f"samples (default: {NUM}, or all rows of --input)",
+    )
+    add("--seed", type=at_least(0), default=0, help="seed of the noise (default: 0)")
+    add(
+        "--output",
+        type=_output,
+        metavar="FILE",
+        help="a .npy (float32), .csv (with a header) or .png (against real points) file; "
+        "default: generated.npy in the run folder",
+    )
+    add(
+        "--input",
+        type=Path,
+        metavar="FILE",
+        help="for models of paired data: G's inputs, a .npy or .csv file in the units of the data, "
+        "one a row; a .csv with a header is read by the names of the run's columns",
+    )
+    add(
+        "--split",
+        choices=SPLITS,
+        default="test",
+        help="for models of paired data, the rows that G's inputs are from, evenly spread; for a "
+        ".png also the real points (default: test)",
+    )
+    add(
+        "--checkpoint",
+        default="last",
+        metavar="NAME",
+        help="last, best, or another name in the run's checkpoints/ (default: last)",
+    )
+    add("--device", choices=DEVICES, default="cpu", help="where to compute (default: cpu)")
+    return parser  # fmt: skip
+
+
+def _output(text: str) -> Path:
+    path = Path(text)
+    if path.suffix.lower() not in SUFFIXES:
+        raise argparse.ArgumentTypeError(f"{text}: the suffix must be .npy, .csv or .png")
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: is a folder, not a file")
+    return path
+
+
+def _command(argv: Sequence[str]) -> None:
+    given = _parser().parse_args(argv)
+    from gan_runner import api
+    from gan_runner.result import write_atomic
+
+    loaded = api.load(given.folder, checkpoint_name=given.checkpoint, device=given.device)
+    low = None if given.input is None else read_inputs(loaded, given.input)
+    with api.process_settings(loaded.config), api.threads(loaded.threads):
+        made = loaded.sample(given.number, seed=given.seed, split=given.split, low=low)
+    if len(made) < (given.number or 0):
+        source = f"the {given.split} split" if low is None else str(given.input)
+        say(
+            PROGRAM, f"{source} has {len(made):,} rows: {len(made):,} samples, not {given.number:,}"
+        )
+    path: Path = given.output or given.folder / "generated.npy"
+    content = encode(made, loaded, path.suffix.lower(), given.split)
+    try:
+        write_atomic(path, content)
+    except OSError as error:
+        raise ValueError(f"--output={path}: cannot be written ({error.strerror})") from error
+    print(f"{len(made):,} samples of {loaded.config['name']}, {loaded.checkpoint}: {path}")
+
+
+def read_inputs(loaded: Loaded, path: Path) -> Tensor:
+    """A paired game's inputs [N, L] from a file, in data units.
+
+    Raises:
+        ValueError: the game takes none, or the file or its columns do not fit.
+    """
+    from gan_runner.datasets.table import read_columns
+
+    dataset, name = loaded.prepared.dataset, loaded.config["name"]
+    if not loaded.prepared.recipe.paired or dataset.low_shape is None:
+        raise ValueError(f"--input={path}: {name} makes its samples from noise alone")
+    delimiter = loaded.config["dataset"].get("delimiter", ",")
+    names = dataset.low_columns
+    low = read_columns(str(path), names=names, delimiter=delimiter, key="--input")
+    (num_columns,) = dataset.low_shape
+    if low.shape[1] != num_columns:
+        called = f" ({', '.join(names)})" if names else ""
+        raise ValueError(
+            f"--input={path}: {low.shape[1]} columns, where {name} takes {num_columns}{called}"
+        )
+    return low
+
+
+def encode(samples: Tensor, loaded: Loaded, suffix: str, split: str) -> bytes:
+    """The file of samples [N, ...] in data units: the same bytes for the same samples.
+
+    Raises:
+        ValueError: a .csv of what is no table.
+    """
+    dataset = loaded.prepared.dataset
+    if suffix == ".png":
+        from gan_runner.callbacks.pictures import draw_samples
+        from gan_runner.plots import png
+
+        real = dataset.unscale(dataset.splits[split]["real"])
+        return png(draw_samples({"generated": samples, "real": real}, dataset, loaded.step))
+    import numpy as np
+
+    array = samples.numpy().astype(np.float32)
+    if suffix == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False)
+        return buffer.getvalue()
+    if array.ndim != 2:
+        raise ValueError(f".csv: samples of shape {array.shape[1:]} are no rows; use .npy")
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(dataset.columns or [f"x{column}" for column in range(array.shape[1])])
+    # str of a float32 is the shortest text that reads back as the same float32.
+    writer.writerows([str(value) for value in row] for row in array)
+    return text.getvalue().encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""README.md's commands, configs, code, tables and links, taken out of the page and tried."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gan_runner import conf_files, registry
+from gan_runner.compose import Composer
+from gan_runner.sweeps import plan
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = re.findall(r"^```bash\n(.*?)^```", PAGE, re.S | re.M)
+LINES = [line for block in SHELL for line in block.splitlines()]
+RUNS = [line for line in LINES if line.startswith("gan-run")]
+(PYTHON,) = re.findall(r"^```python\n(.*?)^```", PAGE, re.S | re.M)
+((OPTION_PATH, OPTION),) = re.findall(
+    r"`(my_conf/\S+\.yaml)`:\n\n```yaml\n(.*?)^```", PAGE, re.S | re.M
+)
+PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/run-folder.md")
+
+# Stands in for an installed command: the same words, but short runs.
+COMMAND = """import re, sys
+sys.path.insert(0, {root!r})
+words = [re.sub(r"^(training.steps=)([0-9]+)00$", r"\\1\\2", word) for word in sys.argv[1:]]
+words = [re.sub(r"^(training.epochs=).*$", r"\\g<1>2", word) for word in words]
+told = any(word.startswith(("-sc", "--help", "--cfg", "resume=")) for word in words)
+if {name!r} == "gan-run" and not told:
+    words += ["metrics.num_generated=200", "metrics.num_real=200"]
+    if not any(word.startswith("training.") for word in words):
+        words.append("training.steps=20")
+sys.argv = [{name!r}, *words]
+from gan_runner.{module} import main
+sys.exit(main())
+"""
+TENSORBOARD = """#!/bin/sh
+test "$1" = --logdir && find "$2" -name 'events.out.tfevents.*' | grep -q .
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    """A folder with what the README's reader has: an own option and points."""
+    option = tmp_path / OPTION_PATH
+    option.parent.mkdir(parents=True)
+    option.write_text(OPTION, encoding="utf-8")
+    rows = [f"{i % 7},{i % 11},{i % 7 + i % 11}" for i in range(200)]
+    (tmp_path / "points.csv").write_text("\n".join(["x,y,z", *rows]) + "\n", encoding="utf-8")
+    return tmp_path
+
+
+def execute(program: list[str], here: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder, with the project's commands on its path."""
+    scripts = here / "scripts"
+    scripts.mkdir(exist_ok=True)
+    for name, module in (("gan-run", "cli"), ("gan-sample", "sample"), ("gan-eval", "evaluate")):
+        text = COMMAND.format(python=sys.executable, root=str(ROOT), name=name, module=module)
+        (scripts / f"{name}.py").write_text(text, encoding="utf-8")
+        start = f"#!/bin/sh\nexec '{sys.executable}' '{scripts / name}.py' \"$@\"\n"
+        (scripts / name).write_text(start, encoding="utf-8")
+    (scripts / "tensorboard").write_text(TENSORBOARD, encoding="utf-8")
+    for script in scripts.iterdir():
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    env = {
+        **os.environ,
+        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+    }
+    return subprocess.run(program, cwd=here, env=env, capture_output=True, text=True, check=False)
+
+
+# --- fast: every command line is one that would run ----------------------------------------------
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_every_command_composes(line: str, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(here)
+    words = shlex.split(line, comments=True)[1:]
+    if "--help" in words:
+        assert set(words) <= {"--help", *conf_files.GROUPS}
+        return
+    folders = []
+    if "--config-dir" in words:
+        at = words.index("--config-dir")
+        folders = [Path(words[at + 1])]
+        del words[at : at + 2]
+    overrides = [word for word in words if not word.startswith("resume=")]
+    composer = Composer(folders)
+    if "-m" in overrides:
+        assert plan(composer, [word for word in overrides if word != "-m"]).num_jobs > 1
+        return
+    if "--cfg" in overrides:
+        del overrides[overrides.index("--cfg") :]
+    composer.compose(overrides)
+
+
+def test_the_page_shows_every_use() -> None:
+    text = "\n".join(LINES)
+    for use in (" -m ", "resume=", "--config-dir", "--cfg job", "device=meta", "gan-sample ",
+                "gan-eval ", "tensorboard ", "dataset.path=", "-sc install=bash"):  # fmt: skip
+        assert use in text, f"no example of {use}"
+    assert len(RUNS) > 12
+
+
+def test_the_refusal_shown_is_the_real_one() -> None:
+    command, message = re.search(r"\$ (gan-run .*)\n(gan-run: error: .*)\n", PAGE).groups()
+    with pytest.raises(ValueError, match="no option") as refusal:
+        Composer().compose(shlex.split(command)[1:])
+    assert message == f"gan-run: error: {refusal.value}"
+
+
+def names_in_table(head: str) -> set[str]:
+    """The names in backticks in the first column of the table under a head."""
+    table = PAGE.partition(f"| {head} |")[2].partition("\n\n")[0]
+    rows = [row for row in table.splitlines() if row.startswith("| `")]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+
+
+@pytest.mark.parametrize("group", ["model", "loss", "penalty", "dataset", "experiment"])
+def test_tables_list_every_option(group: str) -> None:
+    assert names_in_table(f"`{group}=`") == set(conf_files.options(group))
+
+
+def test_the_table_lists_every_metric() -> None:
+    assert names_in_table("metric") == set(registry.METRICS)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    links = re.findall(r"\]\((?!https?://)([^)#\s]+)", text)
+    for link in links:
+        assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
+    assert links or page == "docs/run-folder.md"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_make_targets_exist(page: str) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M):
+        assert re.search(rf"^{name}:", makefile, re.M), f"{page}: make {name}"
+
+
+# --- slow: the tour, in order, in a folder of its own -------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_tour_runs(here: Path) -> None:
+    tour = "set -euo pipefail\n" + "\n".join(LINES)
+    run = execute(["bash", "-c", tour], here)
+    assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
+    finished = [path.parent for path in (here / "outputs").rglob("result.json")]
+    in_sweeps = [folder for folder in finished if "sweeps" in folder.parts]
+    assert len(in_sweeps) == 6
+    trains = [
+        line for line in RUNS
+        if not any(word in line for word in (" -m", "resume=", "--help", "--cfg", "meta"))
+    ]  # fmt: skip
+    assert len(finished) - len(in_sweeps) == len(trains)
+    assert "walked: adversarial/D, adversarial/G" in run.stdout
+
+
+@pytest.mark.slow
+def test_the_python_example_runs(here: Path) -> None:
+    short = PYTHON.replace("training.steps=2000", "training.steps=20")
+    assert short != PYTHON
+    check = "assert tuple(points.shape) == (1000, 2)"
+    run = execute([sys.executable, "-c", f"{short}\n{check}"], here)
+    assert run.returncode == 0, run.stderr
+
+
+def test_importing_the_package_does_not_import_torch(here: Path) -> None:
+    code = "import sys, gan_runner; sys.exit('torch' in sys.modules)"
+    assert execute([sys.executable, "-c", code], here).returncode == 0

@@ -1,0 +1,85 @@
+"""Every option is documented and its default allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, get_type_hints
+
+import pytest
+from hydra.core.config_store import ConfigStore
+from omegaconf import OmegaConf
+
+from gan_runner import schema
+from gan_runner.checks import check_values
+
+SECTIONS = sorted(
+    {
+        kind
+        for kind in vars(schema).values()
+        if is_dataclass(kind) and isinstance(kind, type) and kind.__module__ == schema.__name__
+    },
+    key=lambda kind: kind.__name__,
+)
+
+
+def entries() -> Iterator[tuple[type, Field[Any]]]:
+    for kind in SECTIONS:
+        for entry in fields(kind):
+            yield kind, entry
+
+
+NAMES = [f"{kind.__name__}.{entry.name}" for kind, entry in entries()]
+
+
+@pytest.mark.parametrize(("kind", "entry"), list(entries()), ids=NAMES)
+def test_field_is_documented(kind: type, entry: Field[Any]) -> None:
+    assert entry.metadata["meaning"].strip()
+    assert not entry.metadata["meaning"].endswith(".")
+    hint = get_type_hints(kind)[entry.name]
+    bounds = [entry.metadata[key] for key in ("low", "high", "above", "below")]
+    if entry.metadata["choices"]:
+        assert hint is str
+        assert bounds == [None] * 4
+    if entry.metadata["is_number"]:
+        assert hint is float  # read through h as a 0-dim tensor
+    if any(bound is not None for bound in bounds):
+        assert hint in (int, float, int | None, float | None, list[int], list[float])
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in SECTIONS if kind is not schema.Run], ids=lambda kind: kind.__name__
+)
+def test_defaults_lie_in_their_ranges(kind: type) -> None:
+    config = OmegaConf.create({"name": "x", "section": OmegaConf.structured(kind)})
+    for key in OmegaConf.missing_keys(config):
+        OmegaConf.update(config, key, "x")
+    check_values(config)
+
+
+def test_defaults_are_not_shared() -> None:
+    first, second = schema.Mlp(), schema.Mlp()
+    first.widths.append(1)
+    assert second.widths == [128, 128, 128]
+
+
+def test_option_and_number() -> None:
+    entry = schema.option([1], "x", low=1)
+    assert entry.default is MISSING
+    assert entry.default_factory() == [1]
+    assert (entry.metadata["low"], entry.metadata["is_number"]) == (1, False)
+    assert schema.number(0.5, "x", low=0).metadata["is_number"]
+
+
+def test_numbers_are_those_read_through_h() -> None:
+    assert list(schema.numbers(schema.SrganModel)) == ["lambda_adversarial"]
+    assert list(schema.numbers(schema.LeastSquaresLoss)) == ["a", "b", "c"]
+    assert list(schema.numbers(schema.Training)) == []
+
+
+def test_schemas_stay_out_of_the_groups() -> None:
+    schema.register()
+    store = ConfigStore.instance().repo
+    assert "run_schema.yaml" in store
+    assert set(store["schema"]) == set(schema.SCHEMAS)
+    assert not set(schema.SCHEMAS) & set(store)
