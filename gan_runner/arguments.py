@@ -60,21 +60,22 @@ def answer(program: str, command: Callable[[Sequence[str]], None], argv: Sequenc
         command(argv)
     except SystemExit as end:  # --help, --version
         return int(end.code or 0)
-    except ValueError as error:
-        message, code = f"error: {error}", 2
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        message, code = f"error: {place}{error.strerror or error}", 1
-    except KeyboardInterrupt:
-        message, code = "stopped by SIGINT", 130
-    except Exception as error:
-        message, code = f"error: {type(error).__name__}: {error}", 1
-    else:
-        return 0
-    if os.environ.get(DEBUG, "") not in ("", "0"):
-        traceback.print_exc()
-    say(program, message)
-    return code
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get(DEBUG, "") not in ("", "0"):
+            traceback.print_exc()
+        message, code = _worded(error)
+        say(program, message)
+        return code
+    return 0
+
+
+def _worded(error: BaseException) -> tuple[str, int]:
+    """What to say about an exception, and the exit code."""
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped by SIGINT", 130
+    if isinstance(error, ValueError):
+        return f"error: {error}", 2
+    return f"error: {type(error).__name__}: {error}", 1
 
 
 def say(program: str, message: str) -> None:

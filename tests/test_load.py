@@ -44,8 +44,7 @@ def test_the_networks_are_the_trained_ones_and_ready_to_use(plain: api.Result) -
         assert not any(parameter.requires_grad for parameter in network.parameters())
         for name, value in plain.networks[letter].state_dict().items():
             assert torch.equal(network.state_dict()[name], value)
-    z = torch.zeros(3, loaded.config["model"]["latent_size"])
-    points = loaded.networks["G"](z)
+    points = loaded.networks["G"](torch.zeros(3, 2))
     assert points.shape == (3, 2)
     assert loaded.networks["D"](points).shape[0] == 3
 
@@ -137,6 +136,6 @@ def test_what_does_not_fit_the_game_is_refused(plain: api.Result, paired: api.Re
 def test_a_game_without_samples(tmp_path: Path) -> None:
     api.run(["model=bilinear", "training.steps=2", "device.name=cpu"], folder=tmp_path / "run")
     loaded = gan_runner.load(tmp_path / "run")
-    assert torch.equal(loaded.networks["a"]() * 0, torch.zeros(()))
+    assert loaded.networks["a"]().shape == ()
     with pytest.raises(ValueError, match="bilinear_none is a game without samples"):
         loaded.sample(3)

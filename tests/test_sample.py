@@ -6,6 +6,7 @@ import io
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ import gan_runner
 from gan_runner import api
 from gan_runner.sample import main
 
+Refused = Callable[..., str]
 SMALL = ["device.name=cpu", "metrics.names=[]", "training.num_samples=16", "training.steps=4"]
 
 
@@ -39,7 +41,7 @@ def paired(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def refused(capsys: pytest.CaptureFixture[str]) -> object:
+def refused(capsys: pytest.CaptureFixture[str]) -> Refused:
     """`refused(arguments)`: the one line said; the exit code is checked."""
 
     def refuse(*arguments: object) -> str:
@@ -178,12 +180,12 @@ def test_refusals(
     plain: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    refused: object,
+    refused: Refused,
     options: list[str],
     message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert refused(plain, *options) == message.format(plain)  # type: ignore[operator]
+    assert refused(plain, *options) == message.format(plain)
     assert not list(tmp_path.iterdir())
 
 
@@ -200,36 +202,36 @@ def test_refusals(
     ],
 )
 def test_unusable_inputs(
-    paired: Path, tmp_path: Path, refused: object, name: str | None, text: str, message: str
+    paired: Path, tmp_path: Path, refused: Refused, name: str | None, text: str, message: str
 ) -> None:
     path = tmp_path / (name or "gone.csv")
     if name is not None:
         path.write_text(text, encoding="utf-8")
     output = tmp_path / "x.npy"
-    said = refused(paired, "--input", path, "--output", output)  # type: ignore[operator]
+    said = refused(paired, "--input", path, "--output", output)
     assert said.endswith(message)
     assert str(path) in said
     assert not output.exists()
 
 
-def test_folders_without_a_generator(plain: Path, tmp_path: Path, refused: object) -> None:
-    assert refused(tmp_path) == f"{tmp_path} is no run folder: it has no config.yaml"  # type: ignore[operator]
+def test_folders_without_a_generator(plain: Path, tmp_path: Path, refused: Refused) -> None:
+    assert refused(tmp_path) == f"{tmp_path} is no run folder: it has no config.yaml"
     shutil.copy(plain / "config.yaml", tmp_path)
-    assert refused(tmp_path) == f"{tmp_path} has no checkpoint yet"  # type: ignore[operator]
+    assert refused(tmp_path) == f"{tmp_path} has no checkpoint yet"
     toy = tmp_path / "toy"
     api.run(["model=bilinear", "training.steps=2", "device.name=cpu"], folder=toy)
-    assert refused(toy) == "bilinear_none is a game without samples"  # type: ignore[operator]
+    assert refused(toy) == "bilinear_none is a game without samples"
     assert not (toy / "generated.npy").exists()
-    assert refused() == "the following arguments are required: RUN_FOLDER"  # type: ignore[operator]
+    assert refused() == "the following arguments are required: RUN_FOLDER"
 
 
-def test_an_output_that_cannot_be_written(plain: Path, tmp_path: Path, refused: object) -> None:
+def test_an_output_that_cannot_be_written(plain: Path, tmp_path: Path, refused: Refused) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "x.npy").mkdir()
     path = tmp_path / "file" / "x.npy"
-    said = refused(plain, "--output", path)  # type: ignore[operator]
+    said = refused(plain, "--output", path)
     assert said.startswith(f"--output={path}: cannot be written (")
-    said = refused(plain, "--output", tmp_path / "x.npy")  # type: ignore[operator]
+    said = refused(plain, "--output", tmp_path / "x.npy")
     assert said == f"argument --output: {tmp_path / 'x.npy'}: is a folder, not a file"
 
 

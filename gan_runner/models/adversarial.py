@@ -94,7 +94,7 @@ def generator(
 def against(
     score: Score, generated: Tensor, real: Tensor, h: Numbers, *, pack: int, loss: AdversarialLoss
 ) -> Tensor:
-    """The generator's loss of samples that it has made, 0-dim; some losses look at real ones too."""
+    """The loss of samples that G has made, 0-dim; relativistic ones look at real samples too."""
     real_logits = score(packed(real, pack)) if loss.relativistic else None
     return loss.generator(score(packed(generated, pack)), h, real_logits)
 
