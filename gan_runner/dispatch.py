@@ -128,7 +128,8 @@ def count_steps(training: Config, num_train: int) -> int:
         return int(training["steps"])
     if num_train == 0:
         raise ValueError("training.epochs: this game has no data; give training.steps")
-    return max(1, round(float(training["epochs"]) * num_train / training["batch_size"]))
+    steps: float = training["epochs"] * num_train / training["batch_size"]
+    return max(1, round(steps))
 
 
 def find_device(section: Config) -> torch.device:

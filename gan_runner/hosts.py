@@ -61,7 +61,9 @@ class Solo:
         self._autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
         if precision == "bf16" and computes:
             self._autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16)
-        self._bits = bits_from(streams["dropout"])
+        bits = bits_from(streams["dropout"])
+        # Not traced: a compiled graph knows no generator, and views of its output break it.
+        self._bits = torch.compiler.disable(bits) if compile_networks and computes else bits
         self._parameters: dict[str, list[nn.Parameter]] = {}
         self._optimizers: dict[str, Optimizer] = {}
         self._focus: str | None = None

@@ -86,10 +86,10 @@ def test_a_checkpoint_of_another_name_says_its_step(plain: api.Result, tmp_path:
 def test_what_is_not_there_is_named(plain: api.Result, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is no run folder"):
         gan_runner.load(tmp_path)
-    with pytest.raises(ValueError, match="has no checkpoint 'first'; it has best, last$"):
+    with pytest.raises(ValueError, match=r"has no checkpoint 'first'; it has best, last$"):
         gan_runner.load(plain.folder, checkpoint_name="first")
     shutil.copy(plain.folder / "config.yaml", tmp_path / "config.yaml")
-    with pytest.raises(ValueError, match="has no checkpoint yet$"):
+    with pytest.raises(ValueError, match=r"has no checkpoint yet$"):
         gan_runner.load(tmp_path)
 
 

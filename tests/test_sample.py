@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import gan_runner
@@ -140,13 +141,12 @@ def test_inputs_by_name_and_by_place(paired: Path, tmp_path: Path) -> None:
     ]
     assert outputs[0] == outputs[1] == outputs[2]
     loaded = gan_runner.load(paired)
-    made = np.load(tmp_path / "in.npy.out.npy")
-    assert made.shape == (2, 1)
-    dataset = loaded.prepared.dataset
-    low = dataset.splits["train"]["low"].double()
-    assert (low.amin().item(), low.amax().item()) == (0.0, 1.0)
-    scaled = dataset.scale_low(dataset.low_offset + dataset.low_scale)  # the largest inputs seen
-    assert scaled.tolist() == [1.0, 1.0]
+    dataset, (z,) = loaded.prepared.dataset, loaded.prepared.recipe.sample_priors.values()
+    scaled = torch.tensor([[0.5, 0.5], [1.0, 1.0]])  # b is in 100..106, a in 0..4
+    noise = z.draw(2, torch.Generator().manual_seed(0), torch.device("cpu"), torch.float32)
+    by_hand = dataset.unscale(loaded.networks["G"](torch.cat([scaled, noise], dim=1)))
+    made = torch.from_numpy(np.load(tmp_path / "in.npy.out.npy"))
+    torch.testing.assert_close(made, by_hand, atol=1e-5, rtol=0)
 
 
 def test_more_samples_than_inputs(

@@ -53,6 +53,19 @@ def test_unscale_stays_on_the_samples_device() -> None:
     assert _dataset().unscale(torch.zeros(4, 2, device="meta")).device.type == "meta"
 
 
+def test_scale_low_takes_data_units_to_what_the_networks_see() -> None:
+    plain = _dataset()
+    x = torch.tensor([[10.0], [12.0]])
+    assert plain.scale_low(x) is x
+    offset, scale = torch.tensor([11.0]).double(), torch.tensor([4.0]).double()
+    dataset = replace(plain, low_offset=offset, low_scale=scale)
+    for dtype in (torch.float32, torch.float64):
+        scaled = dataset.scale_low(x.to(dtype))
+        assert scaled.dtype == dtype
+        assert scaled.tolist() == [[-0.25], [0.25]]
+    assert dataset.scale_low(torch.zeros(4, 1, device="meta")).device.type == "meta"
+
+
 def test_hash_repeats_and_sees_every_tensor() -> None:
     dataset = _dataset()
     first = dataset.content_hash()
@@ -63,6 +76,8 @@ def test_hash_repeats_and_sees_every_tensor() -> None:
     changed = [
         replace(dataset, offset=dataset.offset + 1e-9),
         replace(dataset, scale=dataset.scale.float()),
+        replace(dataset, low_offset=torch.zeros(1), low_scale=torch.ones(1)),
+        replace(dataset, low_offset=torch.zeros(1), low_scale=2 * torch.ones(1)),
         replace(dataset, modes=None),
         replace(dataset, modes=Modes(centres=torch.zeros(4, 2), sds=2 * torch.ones(4))),
         replace(dataset, splits={"train": train}),

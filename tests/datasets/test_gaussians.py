@@ -160,6 +160,18 @@ def test_gauss3d_third_coordinate_after_scaling(test_scaling: str) -> None:
     assert train[:, 2].max() < 1
 
 
+@pytest.mark.parametrize("third", ["after_scaling", "before_scaling"])
+def test_gauss3d_low_has_the_scale_of_the_first_two_features(third: str) -> None:
+    dataset = gauss3d(third_coordinate=third)
+    for split in ("train", "validation", "test"):
+        low = dataset.splits[split]["low"]
+        data = _data(dataset, split)[:, :2]
+        torch.testing.assert_close(dataset.scale_low(data).float(), low, atol=1e-6, rtol=0)
+    centres = dataset.scale_low(torch.tensor([[20.0, 20.0], [40.0, 40.0], [80.0, 80.0]]))
+    means = torch.stack([dataset.splits["train"]["low"][i : i + 1000].mean(0) for i in (0, 1000)])
+    torch.testing.assert_close(centres[:2], means, atol=0.005, rtol=0)
+
+
 def test_gauss3d_third_coordinate_before_scaling() -> None:
     dataset = gauss3d(third_coordinate="before_scaling")
     for split in ("train", "validation", "test"):

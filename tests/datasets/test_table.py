@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from gan_runner.datasets import Dataset
-from gan_runner.datasets.table import table
+from gan_runner.datasets.table import read_columns, table
 
 COLUMNS = "height,weight,kind\n"
 
@@ -263,3 +263,46 @@ def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
     binary = tmp_path / "binary.csv"
     binary.write_bytes(b"1,2\n\xff\xfe,3\n")
     assert _refusal(str(binary)).startswith(f"{binary}: is not UTF-8 text")
+
+
+# --- names and inputs of one's own -----------------------------------------------------------
+
+
+def test_columns_keep_their_names(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "a,b,c,kind\n" + "".join(f"{i},{2 * i},{i + 1},x\n" for i in range(20)))
+    dataset = table(path=path, condition=["c", 0], label="kind")
+    assert (dataset.columns, dataset.low_columns) == (("b",), ("c", "a"))
+    assert table(path=path, label="kind").low_columns is None
+    bare = table(path=_csv(tmp_path, _rows(), "bare.csv"), condition=[0], label=2)
+    assert (bare.columns, bare.low_columns) == (None, None)
+
+
+@pytest.mark.parametrize("normalise", ["minmax", "standard", "none"])
+def test_scale_low_is_the_tables_own(tmp_path: Path, normalise: str) -> None:
+    path = _csv(tmp_path, COLUMNS + _rows())
+    dataset = table(path=path, condition=["weight"], label="kind", normalise=normalise)
+    raw = table(path=path, condition=["weight"], label="kind", normalise="none")
+    for split, tensors in dataset.splits.items():
+        data = raw.splits[split]["low"].double()
+        assert torch.equal(dataset.scale_low(data).float(), tensors["low"])
+    assert table(path=path, label="kind").low_scale is None
+
+
+def test_read_columns_by_name_and_by_place(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "a;word;b\n1;x;2\n3;y;4\n")
+    found = read_columns(path, names=("b", "a"), delimiter=";")
+    assert (found.dtype, found.tolist()) == (torch.float64, [[2.0, 1.0], [4.0, 3.0]])
+    bare = _csv(tmp_path, "1,2\n3,4\n", "bare.csv")
+    assert read_columns(bare, names=("b", "a")).tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    np.save(tmp_path / "x.npy", np.array([[1, 2, 3]], dtype=np.int16))
+    assert read_columns(str(tmp_path / "x.npy")).tolist() == [[1.0, 2.0, 3.0]]
+
+
+def test_read_columns_names_what_it_cannot_read(tmp_path: Path) -> None:
+    path = _csv(tmp_path, "a,word\n1,x\n")
+    with pytest.raises(ValueError, match=r"^--input=.*data\.csv: no column 'b'; needed: a, b$"):
+        read_columns(path, names=("a", "b"), key="--input")
+    with pytest.raises(ValueError, match=r"line 2, column 1 \('word'\): 'x' is not a number$"):
+        read_columns(path, names=("a", "word"))
+    with pytest.raises(ValueError, match=r"^--input='gone\.csv': there is no such file$"):
+        read_columns("gone.csv", key="--input")
