@@ -27,9 +27,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from gan_runner.api import plain_config
 from gan_runner.compose import compose_run
 from gan_runner.dispatch import dispatch
+from gan_runner.run_folder import plain_config
 from gan_runner.trainer import Trainer
 
 BATCH = 100

@@ -5,15 +5,13 @@ from __future__ import annotations
 import datetime
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-from omegaconf import DictConfig, OmegaConf
-from torch import Tensor, nn
+from omegaconf import DictConfig
+from torch import nn
 
 from gan_runner import checkpoint, evaluation, result
 from gan_runner.callbacks.callback import Callback
@@ -24,13 +22,22 @@ from gan_runner.callbacks.progress import Progress
 from gan_runner.callbacks.tensorboard import TensorBoard
 from gan_runner.dispatch import Run, dispatch
 from gan_runner.errors import Interrupted, RunFailed
-from gan_runner.hosts import Solo
-from gan_runner.metrics.protocol import METRICS, Measurement
+from gan_runner.loading import Loaded, checkpoint_label, load, load_networks, start_from
+from gan_runner.metrics.protocol import METRICS, Measurement, metrics_as_dict
+from gan_runner.process import process_settings, threads
 from gan_runner.resuming import changed_config
+from gan_runner.run_folder import (
+    log_file,
+    plain_config,
+    read_config,
+    read_overrides,
+    write_config,
+)
 from gan_runner.trainer import Trainer
 from gan_runner.walk import walk
 
 log = logging.getLogger("gan_runner")
+__all__ = ["Loaded", "Result", "execute", "load", "resume", "run"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +98,7 @@ def execute(config: DictConfig | Mapping[str, Any], folder: Path, overrides: lis
         ValueError: the data, the device or `training.init_from` cannot be used.
     """
     started = time.perf_counter()
-    plain = plain_config(config)
+    plain = with_absolute_paths(plain_config(config))
     prepared = dispatch(plain)
     check_select(prepared)
     if prepared.device.type == "meta":
@@ -133,6 +140,15 @@ def resume(folder: Path | str, overrides: Sequence[str] = ()) -> Result:
         if plain != saved:
             write_config(folder, plain, [*read_overrides(folder), *overrides])
         return carry_out(trainer, started)
+
+
+def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """A config whose data are found from any folder: it is read again by resume and load."""
+    path = config["dataset"].get("path")
+    if path is None:
+        return config
+    absolute = str(Path(path).expanduser().absolute())
+    return {**config, "dataset": {**config["dataset"], "path": absolute}}
 
 
 # --- the parts of a run ----------------------------------------------------------------------
@@ -232,24 +248,6 @@ def close(
     return details
 
 
-def metrics_as_dict(measured: Mapping[str, Measurement]) -> dict[str, Any]:
-    """Measurements as they stand in `result.json`."""
-    return {
-        name: {"value": each.value, "protocol": each.protocol.as_dict()}
-        for name, each in measured.items()
-    }
-
-
-def checkpoint_label(name: str, state: Mapping[str, Any]) -> str:
-    """Whose weights a checkpoint holds, as protocols say it."""
-    best = state["best"]
-    if name == "best" and best is not None:
-        return f"best {best['metric']} on validation, step {best['step']}"
-    if name == "last" and state["step"] == state["num_steps"]:
-        return "last"
-    return f"{'' if name == 'last' else f'{name}, '}step {state['step']}"
-
-
 def check_select(prepared: Run) -> None:
     """Refuse a `metrics.select` that is not measured.
 
@@ -265,42 +263,6 @@ def check_select(prepared: Run) -> None:
         )
 
 
-def load_networks(host: Solo, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Put weights into a host's networks, strictly."""
-    for name, network in host.networks.items():
-        network.load_state_dict(networks[name])
-
-
-def start_from(trainer: Trainer, source: Path) -> None:
-    """Take another run's weights as the first ones, network by network.
-
-    Raises:
-        ValueError: no checkpoint there, no network in common, or other shapes.
-    """
-    path = source / "checkpoints" / "last.pt" if source.is_dir() else source
-    key = f"training.init_from={source}"
-    try:
-        networks = checkpoint.load(path, trainer.host.device)["host"]["networks"]
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from error
-    for copy, original in trainer.run.recipe.copies.items():
-        if copy not in networks and original in networks:
-            networks[copy] = networks[original]  # a copy starts as its original, here too
-    common = [name for name in trainer.host.networks if name in networks]
-    if not common:
-        raise ValueError(
-            f"{key}: it has the networks {', '.join(networks)}, "
-            f"this run {', '.join(trainer.host.networks)}: none in common"
-        )
-    for name in common:
-        try:
-            trainer.host.networks[name].load_state_dict(networks[name])
-        except RuntimeError as error:
-            reason = " ".join(str(error).split())
-            raise ValueError(f"{key}: network {name} has another shape: {reason}") from error
-    log.info("Starting from the weights of %s: %s", path, ", ".join(common))
-
-
 def walk_only(prepared: Run, folder: Path) -> Result:
     """`device=meta`: walk one step of every move, write nothing."""
     report = walk(prepared)
@@ -308,205 +270,4 @@ def walk_only(prepared: Run, folder: Path) -> Result:
         folder.rmdir()
     return Result(
         folder=folder, metrics={}, details={"status": "walked", "report": report}, networks={}
-    )
-
-
-# --- files -----------------------------------------------------------------------------------
-
-
-def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
-    """A config as plain containers, resolved."""
-    if isinstance(config, DictConfig):
-        plain = OmegaConf.to_container(config, resolve=True)
-        assert isinstance(plain, dict)
-        return {str(key): value for key, value in plain.items() if key != "hydra"}
-    return dict(config)
-
-
-def write_config(folder: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
-    """Write `config.yaml` and `overrides.yaml`."""
-    contents: dict[str, Any] = {"config.yaml": dict(config), "overrides.yaml": list(overrides)}
-    for name, content in contents.items():
-        text = OmegaConf.to_yaml(OmegaConf.create(content))
-        result.write_atomic(folder / name, text.encode())
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """A run folder's config.
-
-    Raises:
-        ValueError: there is none.
-    """
-    path = folder / "config.yaml"
-    if not path.is_file():
-        raise ValueError(f"{folder} is no run folder: it has no config.yaml")
-    return plain_config(OmegaConf.load(path))  # type: ignore[arg-type]
-
-
-def read_overrides(folder: Path) -> list[str]:
-    """What was typed for a run."""
-    path = folder / "overrides.yaml"
-    return [str(each) for each in OmegaConf.load(path)] if path.is_file() else []
-
-
-@contextmanager
-def log_file(path: Path) -> Iterator[None]:
-    """Write the package's log into a file as well as to stderr."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        log.setLevel(level)
-        log.removeHandler(handler)
-        handler.close()
-
-
-@contextmanager
-def threads(num: int) -> Iterator[None]:
-    """Compute with a number of CPU threads, and put the process's own back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(num)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def process_settings(config: Mapping[str, Any]) -> Iterator[None]:
-    """Set the process's matrix precision as `device.precision` asks, and put it back."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision(
-        "high" if config["device"]["precision"] == "tf32" else "highest"
-    )
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
-# --- after training --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Loaded:
-    """A run's networks, ready to sample.
-
-    Attributes:
-        networks: by letter, in evaluation mode.
-        config: the run's config, plain.
-        step: the step that the weights are of.
-        checkpoint: whose weights they are, as protocols say it.
-        threads: CPU threads that the run computed with.
-        prepared: the run's data and game.
-        host: what holds the networks.
-    """
-
-    networks: dict[str, nn.Module]
-    config: dict[str, Any]
-    step: int
-    checkpoint: str
-    threads: int
-    prepared: Run
-    host: Solo
-
-    def sample(
-        self,
-        num: int | None = None,
-        *,
-        seed: int = 0,
-        split: str = "test",
-        low: Tensor | None = None,
-    ) -> Tensor:
-        """Samples [N, ...] in data units, on the CPU.
-
-        Args:
-            num: how many: 1000 if None, or all of `low`; for paired games at most one for each
-                input.
-            seed: of the noise.
-            split: where a paired game's inputs are from: its rows, evenly spread.
-            low: a paired game's inputs [N, L] of your own, in data units.
-
-        Raises:
-            ValueError: the game has no samples, or the inputs do not fit it.
-        """
-        name, recipe = self.config["name"], self.prepared.recipe
-        if recipe.sample is None:
-            raise ValueError(f"{name} is a game without samples")
-        if num is not None and num < 1:
-            raise ValueError(f"num={num}: must be at least 1")
-        if low is not None and not recipe.paired:
-            raise ValueError(f"{name} makes its samples from noise alone: it takes no inputs")
-        given = {"low": self._inputs(num, split, low)} if recipe.paired else None
-        generator = torch.Generator(self.host.device).manual_seed(seed)
-        made = evaluation.draw_samples(
-            self.prepared, self.host, 1000 if num is None else num, generator, data=given
-        )
-        for network in self.networks.values():
-            network.eval()  # the host, made for training, has put them back to that
-        return self.prepared.dataset.unscale(made).cpu()
-
-    def _inputs(self, num: int | None, split: str, low: Tensor | None) -> Tensor:
-        """A paired game's inputs, scaled, on the host's device."""
-        dataset, host = self.prepared.dataset, self.host
-        if low is not None:
-            wanted = dataset.low_shape
-            if not len(low) or tuple(low.shape[1:]) != wanted:
-                shape = ", ".join(map(str, wanted or ()))
-                raise ValueError(f"inputs: shape {tuple(low.shape)}, must be [N, {shape}], N > 0")
-            return dataset.scale_low(low[:num].cpu().double()).to(host.dtype).to(host.device)
-        if split not in dataset.splits:
-            raise ValueError(f"split={split!r}: must be one of {', '.join(dataset.splits)}")
-        rows = self.prepared.tensors(split, host.dtype)["low"]
-        num = 1000 if num is None else num
-        if num >= len(rows):
-            return rows
-        # Not the first ones: a set may be sorted by mode.
-        index = torch.linspace(0, len(rows) - 1, num, dtype=torch.float64).round().long()
-        return rows[index.to(rows.device)]
-
-
-def load(
-    folder: Path | str, *, checkpoint_name: str = "last", device: str | None = "cpu"
-) -> Loaded:
-    """The networks of a run folder.
-
-    Args:
-        folder: the run folder.
-        checkpoint_name: "last", "best", or a file name in `checkpoints/`.
-        device: where to put them; None: where the config has them.
-
-    Raises:
-        ValueError: no run or no such checkpoint there, or its data are not.
-    """
-    folder = Path(folder)
-    config = read_config(folder)
-    name = checkpoint_name.removesuffix(".pt")
-    path = folder / "checkpoints" / f"{name}.pt"
-    if not path.is_file():
-        there = sorted(each.stem for each in path.parent.glob("[!.]*.pt"))
-        if not there:
-            raise ValueError(f"{folder} has no checkpoint yet")
-        raise ValueError(f"{folder} has no checkpoint {name!r}; it has {', '.join(there)}")
-    where = {} if device is None else {"name": device}
-    config["device"] = {**config["device"], **where, "compile": False}
-    prepared = dispatch(config)
-    state = checkpoint.load(path, prepared.device)
-    host = prepared.host(prepared.streams())
-    load_networks(host, state["host"]["networks"])
-    for network in host.networks.values():
-        network.eval().requires_grad_(False)
-    return Loaded(
-        networks=host.networks,
-        config=config,
-        step=state["step"],
-        checkpoint=checkpoint_label(name, state),
-        threads=state["threads"],
-        prepared=prepared,
-        host=host,
     )

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, say
 
 if TYPE_CHECKING:
-    from gan_runner.api import Loaded
     from gan_runner.dispatch import Run
+    from gan_runner.loading import Loaded
 
 PROGRAM = "gan-eval"
 
@@ -74,10 +74,11 @@ def _in_order(names: Sequence[str] | set[str]) -> tuple[str, ...]:
 
 def _command(argv: Sequence[str]) -> None:
     given = _parser().parse_args(argv)
-    from gan_runner import api, result
+    from gan_runner import result
+    from gan_runner.loading import load
 
     file = given.folder / "result.json"
-    loaded = api.load(given.folder, checkpoint_name=_checkpoint_name(given), device=given.device)
+    loaded = load(given.folder, checkpoint_name=_checkpoint_name(given), device=given.device)
     if file.is_file():
         result.read_result(file)  # refused before anything is computed
     entry = evaluate(loaded, options_of(loaded, given))
@@ -94,7 +95,7 @@ def _command(argv: Sequence[str]) -> None:
 
 def _checkpoint_name(given: argparse.Namespace) -> str:
     """What was asked for, else what the run judged itself by."""
-    from gan_runner.api import read_config
+    from gan_runner.run_folder import read_config
 
     if given.checkpoint is not None:
         return str(given.checkpoint).removesuffix(".pt")
@@ -171,7 +172,9 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
         loaded: the run, at the weights to judge.
         options: as from `options_of`.
     """
-    from gan_runner import api, evaluation, result
+    from gan_runner import evaluation, result
+    from gan_runner.metrics.protocol import metrics_as_dict
+    from gan_runner.process import process_settings, threads
 
     own = loaded.config["metrics"]
     section = {
@@ -181,7 +184,7 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
         "num_real": options["num_real"] or own["num_real"],
     }
     split = options["split"] or own["split"]
-    with api.process_settings(loaded.config), api.threads(loaded.threads):
+    with process_settings(loaded.config), threads(loaded.threads):
         found = evaluation.measure(
             loaded.prepared, loaded.host, section, split=split, checkpoint=loaded.checkpoint
         )
@@ -191,7 +194,7 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "options": dict(options),
         "step": loaded.step,
-        "metrics": api.metrics_as_dict(found),
+        "metrics": metrics_as_dict(found),
         "floor": floors,
         **environment,
     }

@@ -111,10 +111,17 @@ def measure(
     real, inputs = _inputs(run, host, section, split=split, seed=seed)
     found: dict[str, Measurement] = {}
     for name in names:
+        metric = METRICS[name]
+        most = metric.max_points or max(len(real), len(inputs.generated))
         card = Protocol(
-            num_real=len(real), num_generated=len(inputs.generated), split=split,
-            checkpoint=checkpoint, units=METRICS[name].units, seed=seed,
-        )  # fmt: skip
+            num_real=min(len(real), most),
+            num_generated=min(len(inputs.generated), most),
+            split=split,
+            checkpoint=checkpoint,
+            units=metric.units,
+            seed=seed,
+            details={"method": metric.description},
+        )
         for key, value in evaluate(name, inputs).items():
             found[key] = Measurement(value=value, protocol=card)
     return found

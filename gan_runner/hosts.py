@@ -63,7 +63,9 @@ class Solo:
             self._autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16)
         bits = bits_from(streams["dropout"])
         # Not traced: a compiled graph knows no generator, and views of its output break it.
-        self._bits = torch.compiler.disable(bits) if compile_networks and computes else bits
+        if compile_networks and computes:
+            bits = torch.compiler.disable(bits)  # type: ignore[no-untyped-call]
+        self._bits = bits
         self._parameters: dict[str, list[nn.Parameter]] = {}
         self._optimizers: dict[str, Optimizer] = {}
         self._focus: str | None = None
@@ -182,14 +184,15 @@ class Solo:
     @contextmanager
     def evaluating(self) -> Iterator[Nets]:
         """The networks without gradients, in evaluation mode."""
-        for network in self.networks.values():
+        before = {network: network.training for network in self.networks.values()}
+        for network in before:
             network.eval()
         try:
             with torch.no_grad(), self._autocast():
                 yield self.nets
         finally:
-            for network in self.networks.values():
-                network.train()
+            for network, training in before.items():
+                network.train(training)
 
     def all_finite(self) -> bool:
         """Whether every weight and buffer is finite. Reads from the device."""

@@ -15,7 +15,7 @@ from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, say
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from gan_runner.api import Loaded
+    from gan_runner.loading import Loaded
 
 PROGRAM = "gan-sample"
 SUFFIXES = (".npy", ".csv", ".png")
@@ -86,12 +86,13 @@ def _output(text: str) -> Path:
 
 def _command(argv: Sequence[str]) -> None:
     given = _parser().parse_args(argv)
-    from gan_runner import api
+    from gan_runner.loading import load
+    from gan_runner.process import process_settings, threads
     from gan_runner.result import write_atomic
 
-    loaded = api.load(given.folder, checkpoint_name=given.checkpoint, device=given.device)
+    loaded = load(given.folder, checkpoint_name=given.checkpoint, device=given.device)
     low = None if given.input is None else read_inputs(loaded, given.input)
-    with api.process_settings(loaded.config), api.threads(loaded.threads):
+    with process_settings(loaded.config), threads(loaded.threads):
         made = loaded.sample(given.number, seed=given.seed, split=given.split, low=low)
     if len(made) < (given.number or 0):
         source = f"the {given.split} split" if low is None else str(given.input)
@@ -154,7 +155,7 @@ def encode(samples: Tensor, loaded: Loaded, suffix: str, split: str) -> bytes:
         raise ValueError(f".csv: samples of shape {array.shape[1:]} are no rows; use .npy")
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(dataset.columns or [f"x{column}" for column in range(array.shape[1])])
+    writer.writerow(dataset.columns or [f"x{column}" for column in range(1, array.shape[1] + 1)])
     # str of a float32 is the shortest text that reads back as the same float32.
     writer.writerows([str(value) for value in row] for row in array)
     return text.getvalue().encode()

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_runner import api, plots
+from gan_runner import api, plots, run_folder
 from gan_runner.callbacks.callback import Callback
 from gan_runner.compose import Composer
 from gan_runner.dispatch import Run, dispatch
@@ -64,7 +64,7 @@ def compose(_composer: Composer) -> Callable[..., dict[str, Any]]:
         added += SMALL.get(given.get("dataset", ""), ())
         if not {"training.steps", "training.epochs"} & given.keys():
             added.append("training.steps=4")
-        return api.plain_config(_composer.compose([*added, *overrides]).config)
+        return run_folder.plain_config(_composer.compose([*added, *overrides]).config)
 
     return make
 

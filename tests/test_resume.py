@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan_runner import api, checkpoint
+from gan_runner import api, checkpoint, run_folder
 from gan_runner.callbacks.callback import Callback, RunStart
 from gan_runner.callbacks.csv_file import CsvFile
 from gan_runner.errors import Interrupted
@@ -227,7 +227,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     trainer = make_trainer(*overrides, callbacks=[CsvFile(), Thief(14)], folder=folder)
     trainer.train()  # past the step at which it was killed
     shutil.move(folder / "last.pt", folder / "checkpoints" / "last.pt")
-    api.write_config(folder, config, overrides)
+    run_folder.write_config(folder, config, overrides)
     with (folder / "metrics.csv").open("a") as file:
         file.write("20,0.1")
     assert checkpoint.load(folder / "checkpoints" / "last.pt")["step"] == 10
@@ -270,8 +270,8 @@ def test_a_longer_run_equals_one_that_was_always_longer(
         assert same(network.state_dict(), resumed.networks[name].state_dict())
     texts = [(each.folder / "metrics.csv").read_text() for each in (long, resumed)]
     assert texts[0] == texts[1]
-    assert api.read_config(short.folder)["training"]["steps"] == 15
-    assert api.read_overrides(short.folder)[-1] == "training.steps=15"
+    assert run_folder.read_config(short.folder)["training"]["steps"] == 15
+    assert run_folder.read_overrides(short.folder)[-1] == "training.steps=15"
 
 
 def test_a_longer_run_by_epochs(tiny_run: Callable[..., api.Result], same: Same) -> None:
@@ -317,7 +317,7 @@ def test_overrides_that_are_refused(
     compose: Callable[..., Any], same: Same, tmp_path: Path,
 ) -> None:  # fmt: skip
     config = compose(*options)
-    api.write_config(tmp_path, config, list(options))
+    run_folder.write_config(tmp_path, config, list(options))
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with pytest.raises(ValueError, match=message) as caught:
         api.resume(tmp_path, [override])
@@ -352,7 +352,7 @@ def test_no_run_folder(tmp_path: Path) -> None:
 
 
 def test_no_checkpoint_yet(compose: Callable[..., Mapping[str, Any]], tmp_path: Path) -> None:
-    api.write_config(tmp_path, compose("model=vgan"), [])
+    run_folder.write_config(tmp_path, compose("model=vgan"), [])
     with pytest.raises(ValueError, match="no checkpoint yet"):
         api.resume(tmp_path)
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 import gan_runner
-from gan_runner import api
+from gan_runner import api, loading
 from gan_runner.sample import main
 
 Refused = Callable[..., str]
@@ -81,7 +81,7 @@ def test_npy_holds_the_samples(
 def test_csv_reads_back_as_the_same_numbers(plain: Path, tmp_path: Path) -> None:
     draw(plain, tmp_path / "x.npy", "--number", 20, "--seed", 1)
     lines = draw(plain, tmp_path / "x.csv", "--number", 20, "--seed", 1).decode().splitlines()
-    assert lines[0] == "x0,x1"
+    assert lines[0] == "x1,x2"
     rows = np.array([line.split(",") for line in lines[1:]]).astype(np.float32)
     assert np.array_equal(rows, np.load(tmp_path / "x.npy"))
 
@@ -241,7 +241,7 @@ def test_a_fault_that_is_not_the_users(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("one\n  two")
 
-    monkeypatch.setattr(api, "load", fail)
+    monkeypatch.setattr(loading, "load", fail)
     assert main([str(plain)]) == 1
     assert capsys.readouterr().err == "gan-sample: error: RuntimeError: one two\n"
     monkeypatch.setenv("GAN_RUNNER_DEBUG", "1")

@@ -17,7 +17,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_runner import api, checkpoint
+from gan_runner import api, checkpoint, loading
 from gan_runner.callbacks.callback import Callback
 from gan_runner.errors import RunFailed
 from gan_runner.game import Batch
@@ -463,7 +463,7 @@ def first_weights(make_trainer: MakeTrainer) -> Callable[..., dict[str, Any]]:
 
     def take(source: Path, *overrides: str) -> dict[str, Any]:
         trainer = make_trainer(*overrides)
-        api.start_from(trainer, source)
+        loading.start_from(trainer, source)
         return {name: network.state_dict() for name, network in trainer.host.networks.items()}
 
     return take

@@ -12,12 +12,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+MAX_POINTS = 2500  # of a set that the exact distance looks at
 _CHUNK = 1024  # rows of a kernel matrix held at once
 _MAX_MEDIAN_POINTS = 4096
 _BANDWIDTH_FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
-def wasserstein(x: Tensor, y: Tensor, *, max_points: int = 2500) -> float:
+def wasserstein(x: Tensor, y: Tensor, *, max_points: int = MAX_POINTS) -> float:
     """Return the exact 1-Wasserstein distance between two point sets, with Euclidean cost.
 
     min over couplings P of sum_ij P_ij |x_i - y_j|, uniform marginals (Villani 2009, definition

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from gan_runner.datasets.dataset import Modes
-from gan_runner.metrics.distances import mmd, sliced_wasserstein, wasserstein
+from gan_runner.metrics.distances import MAX_POINTS, mmd, sliced_wasserstein, wasserstein
 from gan_runner.metrics.modes import mode_statistics
 from gan_runner.metrics.superres import mse, psnr
 
@@ -48,6 +48,14 @@ class Measurement:
     protocol: Protocol
 
 
+def metrics_as_dict(measured: Mapping[str, Measurement]) -> dict[str, Any]:
+    """Measurements as they stand in `result.json`."""
+    return {
+        name: {"value": each.value, "protocol": each.protocol.as_dict()}
+        for name, each in measured.items()
+    }
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MetricInputs:
     """What a metric may look at.
@@ -72,7 +80,7 @@ class Metric:
     function: takes `MetricInputs` and returns one number for each of `values`. needs: parts of the
     inputs among "samples" (generated and real), "modes", "pairs" (predicted and target). better:
     for each value, whether "higher" or "lower" is better. units: the space of its inputs, "data"
-    or "scaled".
+    or "scaled". max_points: how many points a side it looks at, where that is bounded.
     """
 
     name: str
@@ -81,6 +89,7 @@ class Metric:
     better: Mapping[str, Direction]
     description: str
     units: str
+    max_points: int | None = None
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -186,8 +195,9 @@ _ENTRIES = (
         function=_wasserstein,
         needs=frozenset({"samples"}),
         better={"wasserstein": "lower"},
-        description="exact 1-Wasserstein distance, Euclidean cost, at most 2500 points a side",
+        description="exact 1-Wasserstein distance, Euclidean cost",
         units="data",
+        max_points=MAX_POINTS,
     ),
     Metric(
         name="sliced_wasserstein",

@@ -129,16 +129,15 @@ def test_terms_are_finite_scalars_and_d_moves_before_g(
 
 @EACH
 def test_it_walks_without_memory(
-    model: str, tiny_run: Callable[..., api.Result], make_run: Callable[..., Run],
-    tmp_path: Path, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    model: str, tiny_run: Callable[..., api.Result], make_run: Callable[..., Run], tmp_path: Path
+) -> None:
     plain = make_run(f"model={model}").config["model"]
     for overrides in variants(model, set(plain)):
         folder = tmp_path / "walked"
         result = tiny_run(f"model={model}", "device.name=meta", *overrides, folder=folder)
         assert result.details["status"] == "walked"
         assert not folder.exists()
-        assert "walked: " in capsys.readouterr().out
+        assert "walked: " in result.details["report"]
 
 
 @EACH

@@ -1,0 +1,67 @@
+"""The files of a run folder that are not a callback's."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gan_runner.result import write_atomic
+
+log = logging.getLogger("gan_runner")
+
+
+def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """A config as plain containers, resolved."""
+    if isinstance(config, DictConfig):
+        plain = OmegaConf.to_container(config, resolve=True)
+        assert isinstance(plain, dict)
+        return {str(key): value for key, value in plain.items() if key != "hydra"}
+    return dict(config)
+
+
+def write_config(folder: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Write `config.yaml` and `overrides.yaml`."""
+    contents: dict[str, Any] = {"config.yaml": dict(config), "overrides.yaml": list(overrides)}
+    for name, content in contents.items():
+        text = OmegaConf.to_yaml(OmegaConf.create(content))
+        write_atomic(folder / name, text.encode())
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A run folder's config.
+
+    Raises:
+        ValueError: there is none.
+    """
+    path = folder / "config.yaml"
+    if not path.is_file():
+        raise ValueError(f"{folder} is no run folder: it has no config.yaml")
+    return plain_config(OmegaConf.load(path))  # type: ignore[arg-type]
+
+
+def read_overrides(folder: Path) -> list[str]:
+    """What was typed for a run."""
+    path = folder / "overrides.yaml"
+    return [str(each) for each in OmegaConf.load(path)] if path.is_file() else []
+
+
+@contextmanager
+def log_file(path: Path) -> Iterator[None]:
+    """Write the package's log into a file as well as to stderr."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+        handler.close()
