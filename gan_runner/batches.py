@@ -80,7 +80,7 @@ class Batches:
         """Go back to a position; the generator itself is restored with the streams."""
         after = self._generator.get_state()
         if state["started"]:
-            self._generator.set_state(state["before"])
+            self._generator.set_state(state["before"].cpu())
             self._index = self._shuffle()
         self._position = state["position"]
         self._generator.set_state(after)
