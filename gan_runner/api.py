@@ -134,12 +134,28 @@ def resume(folder: Path | str, overrides: Sequence[str] = ()) -> Result:
         )
     prepared = dispatch(plain)
     state = checkpoint.load(path, prepared.device)
+    check_device(state["device"], prepared, folder)
     with process_settings(plain):
         trainer = new_trainer(prepared, folder, overrides)
         trainer.load_state_dict(state)
         if plain != saved:
             write_config(folder, plain, [*read_overrides(folder), *overrides])
         return carry_out(trainer, started)
+
+
+def check_device(saved: str, prepared: Run, folder: Path) -> None:
+    """Refuse to go on with a run on another kind of device.
+
+    Raises:
+        ValueError: `device=auto` has found another one than that where the run started.
+    """
+    found = prepared.device.type
+    if found != saved:
+        raise ValueError(
+            f"resume={folder}: the run is on {saved}, and device=auto finds {found} here, where "
+            "its random streams cannot go on (a new run may start from these weights: "
+            "training.init_from=<run folder>)"
+        )
 
 
 def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
@@ -178,6 +194,10 @@ def carry_out(trainer: Trainer, started: float) -> Result:
         except RunFailed as failure:
             log.error("%s", failure)
             close(trainer, started, "failed", error=str(failure))
+            raise
+        except KeyboardInterrupt:  # a second signal, or one that came outside of training
+            text = f"stopped at once; gan-run resume={trainer.folder} goes on from a checkpoint"
+            close(trainer, started, "interrupted", error=text)
             raise
         except BaseException as error:
             log.exception("The run failed")
@@ -243,7 +263,7 @@ def close(
         "folder": str(trainer.folder),
     }
     result.write_result(trainer.folder / "result.json", details)
-    for callback in trainer.callbacks:
+    for callback in trainer.started:
         callback.on_end(trainer.step, details)
     return details
 

@@ -161,12 +161,15 @@ class Watch:
 
     def state_dict(self) -> dict[str, object]:
         """For a checkpoint between two readings."""
-        return {"names": self.names, "steps": self.steps, "values": self._values}
+        kept = None if self._values is None else self._values[: len(self.steps)].clone()
+        return {"names": self.names, "steps": list(self.steps), "values": kept}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Put the terms back."""
         self.names = list(state["names"])  # type: ignore[call-overload]
         self.steps = list(state["steps"])  # type: ignore[call-overload]
-        values = state["values"]
-        self._values = values if isinstance(values, Tensor) else None
-        self._rows = () if self._values is None else self._values.unbind()
+        self._values, self._rows = None, ()
+        if isinstance(values := state["values"], Tensor):
+            self._values = values.new_zeros((self.length, values.shape[1]))
+            self._values[: len(self.steps)] = values[: len(self.steps)]
+            self._rows = self._values.unbind()

@@ -57,6 +57,7 @@ class Trainer:
         self.step = 0
         self.updates: dict[str, int] = {}
         self.best: dict[str, Any] | None = None
+        self.started: list[Callback] = []  # those that have something to end
         self.seconds = 0.0
         self.threads = num_threads(run.config["device"], self.host)
         self._log_every = training["log_every"]
@@ -81,6 +82,7 @@ class Trainer:
         run, steps = self.run, self.run.num_steps
         for callback in self.callbacks:
             callback.on_start(self._run_start())
+            self.started.append(callback)
         sample_every = run.config["training"]["sample_every"] or max(1, steps // EVENTS)
         checkpoint_every = run.config["training"]["checkpoint_every"] or max(1, steps // EVENTS)
         measure_every = run.config["metrics"]["every"]
@@ -128,7 +130,8 @@ class Trainer:
         self._schedule = Schedule(section, section["horizon"] or self._ends[index] - self._start)
         self._factor = 1.0
         self._monitored = self._draw_monitored(stage)
-        self._watches = {move.name: Watch(self._log_every * move.repeat) for move in stage.moves}
+        length = min(self._log_every, self._ends[index] - self._start)
+        self._watches = {move.name: Watch(length * move.repeat) for move in stage.moves}
 
     def _next_batch(self) -> Batch:
         batch = self.batches()
@@ -252,6 +255,7 @@ class Trainer:
             "num_steps": self.run.num_steps,
             "stage": self._stage,
             "threads": self.threads,
+            "device": self.host.device.type,
             "seconds": self.seconds + self._since(),
             "updates": self.updates,
             "best": self.best,

@@ -76,9 +76,7 @@ def make_run(compose: Callable[..., dict[str, Any]]) -> Callable[..., Run]:
 
 
 @pytest.fixture
-def make_trainer(
-    make_run: Callable[..., Run], tmp_path: Path
-) -> Callable[..., Trainer]:
+def make_trainer(make_run: Callable[..., Run], tmp_path: Path) -> Callable[..., Trainer]:
     """`make_trainer("model=srgan", ..., callbacks=[...])`, with a folder of its own."""
     number = itertools.count()
 

@@ -100,6 +100,25 @@ def test_state_may_be_saved_again_at_once() -> None:
     assert torch.equal(drawn(source, 6), drawn(plain, 6))
 
 
+def test_a_state_on_another_device_is_fetched() -> None:
+    """A checkpoint read onto a GPU holds the generator's state there; generators want it here."""
+
+    class Elsewhere:
+        def __init__(self, state: Tensor) -> None:
+            self.state = state
+
+        def cpu(self) -> Tensor:
+            return self.state
+
+    source = batches(10, 4)
+    source()
+    state = source.state_dict()
+    expected = source()["label"]
+    other = batches(10, 4)
+    other.load_state_dict({**state, "before": Elsewhere(state["before"])})
+    assert torch.equal(expected, other()["label"])
+
+
 def test_batches_of_a_size_do_not_share_memory_with_the_data() -> None:
     data = torch.arange(6.0)
     source = Batches({"real": data}, 3, generator())

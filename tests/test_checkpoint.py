@@ -172,12 +172,10 @@ def test_a_flipped_bit_is_found_or_harmless(tmp_path: Path, same: Callable[..., 
         torn[noise.randrange(len(torn))] ^= 1 << noise.randrange(8)
         path.write_bytes(torn)
         try:
-            found = checkpoint.load(path)
-        except ValueError as error:
-            assert "\n" not in str(error)
+            assert same(checkpoint.load(path), expected)
+        except ValueError:
+            refused(path)
             num_refused += 1
-        else:
-            assert same(found, expected)
     assert num_refused > 200  # most bytes are the generator's state
 
 

@@ -101,9 +101,8 @@ def test_a_game_without_data_has_no_tensors(make_run: MakeRun) -> None:
 
 def test_a_data_set_keeps_the_name_of_its_option(make_run: MakeRun) -> None:
     # ring8 and ring8_pacgan share a builder.
-    assert make_run("model=vgan", "dataset=ring8_pacgan", "dataset.num_samples=20").dataset.name == (
-        "ring8_pacgan"
-    )
+    run = make_run("model=vgan", "dataset=ring8_pacgan", "dataset.num_samples=20")
+    assert run.dataset.name == "ring8_pacgan"
 
 
 def test_an_algorithm_without_a_discriminator_takes_no_loss(make_run: MakeRun) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -104,7 +105,7 @@ def test_iterates_by_hand(update: str) -> None:
 
 def test_simultaneous_steps_spiral_outward() -> None:
     radii = [math.hypot(1.0, 0.5), *(math.hypot(*point) for point in orbit("simultaneous", 100))]
-    for before, after in zip(radii, radii[1:], strict=False):
+    for before, after in itertools.pairwise(radii):
         assert after / before == pytest.approx(math.sqrt(1 + LR**2), rel=1e-12)
 
 
@@ -121,7 +122,7 @@ def test_alternating_steps_stay_on_an_ellipse() -> None:
 
 def test_extragradient_steps_contract() -> None:
     radii = [math.hypot(1.0, 0.5), *(math.hypot(*point) for point in orbit("extragradient", 100))]
-    for before, after in zip(radii, radii[1:], strict=False):
+    for before, after in itertools.pairwise(radii):
         assert after / before == pytest.approx(math.sqrt(1 - LR**2 + LR**4), rel=1e-12)
 
 
@@ -285,9 +286,7 @@ def test_extragradient_looks_ahead_on_the_same_draws_and_comes_back() -> None:
     stage = stage_of(script, update="extragradient", players=players)
     host = host_of(NETWORKS, stage)
     reported = []
-    play_step(
-        stage, host, script.next_batch, 0, lambda move, *rest: reported.append(move.player)
-    )
+    play_step(stage, host, script.next_batch, 0, lambda move, *rest: reported.append(move.player))
     assert [player for player, *_ in script.seen] == ["D", "G", "D", "G"]
     assert reported == ["D", "G"]
     assert calls == ["hook"]
@@ -351,8 +350,9 @@ def test_shared_tensors_give_the_values_and_gradients_of_separate_ones() -> None
     separate = stage_of(apart)
     other = host_of(NETWORKS, separate)
     for step in range(5):
-        found: list[tuple[Terms, Any]] = []
-        play_step(stage, host, shared.next_batch, step, lambda *told: found.append(told[2:]))
+        found: list[Any] = []
+        told = found.append
+        play_step(stage, host, shared.next_batch, step, lambda *row, told=told: told(row[2:]))
         for player, (terms, gradients) in zip(("D", "G"), found, strict=True):
             _, batch, _, _ = shared.seen[-2 if player == "D" else -1]
             plain = {key: value for key, value in batch.items() if key != "fake"}
@@ -483,13 +483,16 @@ def test_watch_keeps_no_graph() -> None:
 
 
 @pytest.mark.parametrize("num_before", [0, 1, 3])
-def test_watch_state_goes_on(num_before: int) -> None:
+@pytest.mark.parametrize("length", [4, 9])  # a run that is made longer may have longer rows
+def test_watch_state_goes_on(num_before: int, length: int) -> None:
     watch = Watch(4)
     for step in range(num_before):
         watch.add(step, terms(a=float(step), b=2.0))
-    other = Watch(4)
+    other = Watch(length)
     other.load_state_dict(copy.deepcopy(watch.state_dict()))
     for each in (watch, other):
         each.add(8, terms(a=0.25, b=math.inf))
+    assert watch.full is (num_before == 3)
+    assert other.full is (num_before == 3 and length == 4)
     assert watch.read() == other.read()
     assert watch.read() == other.read() == ({}, None)

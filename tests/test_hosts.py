@@ -91,9 +91,7 @@ def test_gradient_against_finite_differences(index: int) -> None:
 
     assert value() == pytest.approx(total, rel=1e-14)
     step = 1e-6
-    for parameter, gradient in zip(
-        host.networks[move.player].parameters(), gradients, strict=True
-    ):
+    for parameter, gradient in zip(host.networks[move.player].parameters(), gradients, strict=True):
         assert gradient is not None
         flat, expected = parameter.detach().view(-1), gradient.reshape(-1)
         for i in range(len(flat)):

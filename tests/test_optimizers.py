@@ -23,9 +23,7 @@ SECTIONS: dict[str, dict[str, Any]] = {
         schema.RmsProp(name="rmsprop", lr=0.01, momentum=0.7, weight_decay=0.1, eps=1e-2)
     ),
     "sgd": dataclasses.asdict(schema.Sgd(name="sgd", lr=0.1)),
-    "sgd_full": dataclasses.asdict(
-        schema.Sgd(name="sgd", lr=0.1, momentum=0.9, weight_decay=0.01)
-    ),
+    "sgd_full": dataclasses.asdict(schema.Sgd(name="sgd", lr=0.1, momentum=0.9, weight_decay=0.01)),
 }
 REFERENCES: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": lambda p, s: torch.optim.Adam(
@@ -34,9 +32,7 @@ REFERENCES: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "rmsprop": lambda p, s: torch.optim.RMSprop(
         p, s["lr"], s["alpha"], s["eps"], s["weight_decay"], s["momentum"]
     ),
-    "sgd": lambda p, s: torch.optim.SGD(
-        p, s["lr"], s["momentum"], weight_decay=s["weight_decay"]
-    ),
+    "sgd": lambda p, s: torch.optim.SGD(p, s["lr"], s["momentum"], weight_decay=s["weight_decay"]),
 }
 EACH = pytest.mark.parametrize("name", SECTIONS)
 FORMS = pytest.mark.parametrize("form", [Flat, Fused])

@@ -34,8 +34,8 @@ words = [re.sub(r"^(training.steps=)([0-9]+)00$", r"\\1\\2", word) for word in s
 words = [re.sub(r"^(training.epochs=).*$", r"\\g<1>2", word) for word in words]
 told = any(word.startswith(("-sc", "--help", "--cfg", "resume=")) for word in words)
 if {name!r} == "gan-run" and not told:
-    words += ["metrics.num_generated=200", "metrics.num_real=200"]
-    if not any(word.startswith("training.") for word in words):
+    words += ["metrics.num_generated=200", "metrics.num_real=200", "training.sample_every=1000"]
+    if not any(word.startswith(("training.steps", "training.epochs")) for word in words):
         words.append("training.steps=20")
 sys.argv = [{name!r}, *words]
 from gan_runner.{module} import main
@@ -134,6 +134,14 @@ def test_the_table_lists_every_metric() -> None:
     assert names_in_table("metric") == set(registry.METRICS)
 
 
+def test_the_architecture_names_every_module() -> None:
+    tree = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("```")[1]
+    modules = {path.name for path in (ROOT / "gan_runner").glob("*.py") if path.name[0] != "_"}
+    folders = {path.parent.name for path in (ROOT / "gan_runner").glob("*/__init__.py")}
+    assert set(re.findall(r"\w+\.py", tree)) == modules
+    assert folders <= set(re.findall(r"(\w+)/", tree))
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
@@ -151,23 +159,43 @@ def test_make_targets_exist(page: str) -> None:
         assert re.search(rf"^{name}:", makefile, re.M), f"{page}: make {name}"
 
 
-# --- slow: the tour, in order, in a folder of its own -------------------------------------------
+# --- slow: the commands, block by block, each in a folder of its own ------------------------------
+
+
+def runs_made(lines: list[str]) -> int:
+    """How many runs the commands leave behind."""
+    total = 0
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        others = ("resume=", "--help", "--cfg", "device=meta")
+        if words[0] == "gan-run" and not any(word.startswith(others) for word in words):
+            swept = [word for word in words[1:] if word != "-m"]
+            total += (plan(Composer(), swept).num_jobs or 0) if "-m" in words else 1
+    return total
 
 
 @pytest.mark.slow
-def test_the_tour_runs(here: Path) -> None:
-    tour = "set -euo pipefail\n" + "\n".join(LINES)
-    run = execute(["bash", "-c", tour], here)
+@pytest.mark.parametrize("block", [block for block in SHELL if "-sc " not in block])
+def test_every_block_runs(block: str, here: Path) -> None:
+    made, used = set(re.findall(r"run.dir=(\S+)", block)), set(re.findall(r"outputs/\w+", block))
+    before = [other for other in SHELL if set(re.findall(r"run.dir=(\S+)", other)) & (used - made)]
+    if "--logdir" in block:
+        before = ["gan-run\n"]
+    lines = [line for part in (*before, block) for line in part.splitlines()]
+    run = execute(["bash", "-c", "set -euo pipefail\n" + "\n".join(lines)], here)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    finished = [path.parent for path in (here / "outputs").rglob("result.json")]
-    in_sweeps = [folder for folder in finished if "sweeps" in folder.parts]
-    assert len(in_sweeps) == 6
-    trains = [
-        line for line in RUNS
-        if not any(word in line for word in (" -m", "resume=", "--help", "--cfg", "meta"))
-    ]  # fmt: skip
-    assert len(finished) - len(in_sweeps) == len(trains)
-    assert "walked: adversarial/D, adversarial/G" in run.stdout
+    assert len(list(here.glob("outputs/**/result.json"))) == runs_made(lines)
+    assert ("walked: adversarial/D, adversarial/G" in run.stdout) == ("device=meta" in block)
+    for name in re.findall(r"--output (\S+)", block):
+        assert (here / name).stat().st_size > 0
+
+
+def test_tab_completion(here: Path) -> None:
+    (block,) = (block for block in SHELL if "-sc " in block)
+    asked = "COMP_POINT=16 COMP_LINE='gan-run model=sr' gan-run -sc query=bash"
+    run = execute(["bash", "-c", f"set -eu\n{block}complete -p gan-run\n{asked}"], here)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines()[-1].strip() == "model=srgan"
 
 
 @pytest.mark.slow

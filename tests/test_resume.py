@@ -37,6 +37,8 @@ GAMES: dict[str, tuple[str, ...]] = {
     "stages_restart": ("model=srgan", "model.pretrain_share=0.3"),
     "cosine": ("model=vgan", "optimizer.schedule.name=cosine"),
     "linear": ("model=vgan", "optimizer.schedule.name=linear", "optimizer.schedule.start=0.3"),
+    "rates_back": ("model=vgan", "optimizer.schedule.name=piecewise",
+                   "optimizer.schedule.boundaries=[0.5]", "optimizer.schedule.factors=[10,1]"),
     "lazy": ("model=vgan", "penalty=r1", "penalty.every=4"),
     "dragan": ("model=vgan", "penalty=dragan", "model.share_fakes=true"),
     "packed": ("model=vgan", "model.pack=2"),
@@ -51,9 +53,20 @@ GAMES: dict[str, tuple[str, ...]] = {
                  "metrics.num_generated=40", "metrics.num_real=40"),
     "no_data": ("model=bilinear", "training.batch_size=1", "optimizer.momentum=0.5"),
 }  # fmt: skip
-AT = {"stages": (1, 10, 11, 12, 13), "restart": (10, 11, 12, 13), "stages_restart": (6, 7, 8, 15),
-      "critic_long_rows": (2, 4, 7, 17, 21), "cosine": (13,), "linear": (9,), "clip": (11,),
-      "bf16": (11,), "double": (11,), "no_data": (11,), "measured": (4, 5, 11)}  # fmt: skip
+AT = {  # the steps to stop after, where not 1, 11 and 22
+    "critic_long_rows": (2, 4, 7, 17, 21),
+    "clip": (11,),
+    "stages": (1, 10, 11, 12, 13),
+    "restart": (10, 11, 12, 13),
+    "stages_restart": (6, 7, 8, 15),
+    "cosine": (13,),
+    "linear": (9,),
+    "rates_back": (11, 12, 13),
+    "double": (11,),
+    "bf16": (11,),
+    "measured": (4, 5, 11),
+    "no_data": (11,),
+}
 CASES = [(name, at) for name in GAMES for at in AT.get(name, (1, 11, 22))]
 
 
@@ -197,6 +210,34 @@ def test_a_signal_is_obeyed_after_the_step_and_the_run_can_go_on(
     )
 
 
+def test_a_second_signal_acts_at_once(
+    tiny_run: Callable[..., api.Result], same: Same, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    overrides = ("model=vgan", "training.steps=12", "training.checkpoint_every=5")
+    straight = tiny_run(*overrides)
+    make, folder = api.new_trainer, tmp_path / "stopped"
+
+    def killed(*given: Any) -> Trainer:
+        trainer = make(*given)
+        trainer.callbacks = [*trainer.callbacks, Killer(7), Killer(7)]
+        return trainer
+
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        patch.setattr(api, "new_trainer", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tiny_run(*overrides, folder=folder)
+    assert signal.getsignal(signal.SIGTERM) is before
+    found = json.loads((folder / "result.json").read_text())
+    assert (found["status"], found["step"]) == ("interrupted", 7)
+    assert f"resume={folder}" in found["error"]
+    assert checkpoint.load(folder / "checkpoints" / "last.pt")["step"] == 5
+    resumed = api.resume(folder)
+    for name, network in straight.networks.items():
+        assert same(network.state_dict(), resumed.networks[name].state_dict())
+
+
 class Thief(Callback):
     """Puts a copy of the last checkpoint aside after a step, as a crash would leave it."""
 
@@ -272,6 +313,19 @@ def test_a_longer_run_equals_one_that_was_always_longer(
     assert texts[0] == texts[1]
     assert run_folder.read_config(short.folder)["training"]["steps"] == 15
     assert run_folder.read_overrides(short.folder)[-1] == "training.steps=15"
+
+
+def test_a_longer_run_with_longer_rows(make_trainer: MakeTrainer, same: Same) -> None:
+    """Its first stage was shorter than a row."""
+    short = make_trainer("model=vgan", "training.steps=6", "training.log_every=10")
+    short.train()
+    state = checkpoint.load(short.folder / "checkpoints" / "last.pt")
+    long = make_trainer("model=vgan", "training.steps=25", "training.log_every=10")
+    long.load_state_dict(state)
+    long.train()
+    straight = make_trainer("model=vgan", "training.steps=25", "training.log_every=10")
+    straight.train()
+    assert same(state_of(long)["host"], state_of(straight)["host"])
 
 
 def test_a_longer_run_by_epochs(tiny_run: Callable[..., api.Result], same: Same) -> None:
@@ -362,6 +416,16 @@ def test_a_torn_checkpoint(tiny_run: Callable[..., api.Result]) -> None:
     path = result.folder / "checkpoints" / "last.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(ValueError, match=r"last\.pt cannot be read as a checkpoint") as caught:
+        api.resume(result.folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_run_of_another_device(tiny_run: Callable[..., api.Result]) -> None:
+    """`device=auto` took a GPU where the run started, and there is none here."""
+    result = tiny_run("model=vgan", "training.steps=2")
+    path = result.folder / "checkpoints" / "last.pt"
+    checkpoint.save(path, {**checkpoint.load(path), "device": "cuda"})
+    with pytest.raises(ValueError, match="the run is on cuda, and device=auto finds cpu") as caught:
         api.resume(result.folder)
     assert "\n" not in str(caught.value)
 

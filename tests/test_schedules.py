@@ -42,9 +42,7 @@ def test_cosine() -> None:
 
 
 def test_the_pieces_of_anatomizing_meet_at_half() -> None:
-    made = schedule(
-        15_000, name="piecewise", boundaries=[0.5], factors=[1.0, 10.0], restart=True
-    )
+    made = schedule(15_000, name="piecewise", boundaries=[0.5], factors=[1.0, 10.0], restart=True)
     assert (made.factor(0), made.factor(7499)) == (1.0, 1.0)
     assert (made.factor(7500), made.factor(14_999)) == (10.0, 10.0)
     assert [step for step in range(15_000) if made.restarts(step)] == [7500]

@@ -86,7 +86,12 @@ def test_the_global_generator_is_lent_and_given_back() -> None:
 
 def test_the_global_generator_is_given_back_after_an_error() -> None:
     before = torch.get_rng_state()
-    with pytest.raises(KeyError), seeded_globally(7):
-        torch.rand(3)
-        raise KeyError
+
+    def fail() -> None:
+        with seeded_globally(7):
+            torch.rand(3)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     assert torch.equal(before, torch.get_rng_state())

@@ -64,8 +64,8 @@ def test_a_run_leaves_the_global_generators_alone(tiny_run: TinyRun) -> None:
     tiny_run("model=vgan", "training.steps=1")  # what imports and first calls draw is not ours
     before = torch.get_rng_state(), np.random.get_state(), random.getstate()
     tiny_run(
-        "model=wgan_gp", "model.ema=0.9", "metrics.names=[modes,sliced_wasserstein,wasserstein,mmd]",
-        "metrics.every=2", "metrics.num_generated=30", "metrics.num_real=30",
+        "model=wgan_gp", "model.ema=0.9", "metrics.every=2", "metrics.num_generated=30",
+        "metrics.num_real=30", "metrics.names=[modes,sliced_wasserstein,wasserstein,mmd]",
     )  # fmt: skip
     after = torch.get_rng_state(), np.random.get_state(), random.getstate()
     assert torch.equal(before[0], after[0])
@@ -119,6 +119,28 @@ def test_a_pinned_stream_keeps_its_draws_over_seeds(
         held = draws("training.seed=1", f"training.streams.{pinned}=0")
         for key in plain:
             assert same(held[key], plain[key] if key == pinned else other[key]), (pinned, key)
+
+
+def test_training_draws_are_the_first_of_their_streams(make_trainer: MakeTrainer) -> None:
+    """What is drawn for rows, pictures and metrics comes from elsewhere."""
+    trainer = make_trainer("model=vgan", "training.steps=2", "training.log_every=1",
+                           "training.sample_every=1", "training.batch_size=9")  # fmt: skip
+    seen: list[Batch] = []
+    gradient = trainer.host.gradient
+
+    def spied(move: Any, batch: Batch) -> Any:
+        seen.append(batch)
+        return gradient(move, batch)
+
+    trainer.host.gradient = spied  # type: ignore[method-assign]
+    trainer.train()
+    noise, order = trainer.streams.fresh("noise"), trainer.streams.fresh("order")
+    for batch in seen:
+        assert torch.equal(batch["z"], torch.randn(9, 2, generator=noise))
+    rows = torch.randperm(60, generator=order)[:18].view(2, 9)
+    real = trainer.run.tensors("train", torch.float32)["real"]
+    for batch, index in zip(seen, rows.repeat_interleave(2, 0), strict=True):
+        assert torch.equal(batch["real"], real[index])
 
 
 def test_progress_runs_from_zero_to_one(make_trainer: MakeTrainer) -> None:
@@ -197,6 +219,11 @@ def test_the_norm_is_that_of_the_last_update(make_trainer: MakeTrainer, recorder
         assert row["gradient_norm/G"] == singles[step - 4]["gradient_norm/G"]  # steps 6 and 16
 
 
+def test_a_run_that_never_logs_before_its_end(make_trainer: MakeTrainer, recorder: Any) -> None:
+    trained(make_trainer, "model=vgan", f"training.log_every={10**12}", callbacks=[recorder])
+    assert list(recorder.rows) == [4]
+
+
 def test_when_samples_and_checkpoints_come(make_trainer: MakeTrainer, recorder: Any) -> None:
     saved: list[int] = []
     trainer = make_trainer(
@@ -215,9 +242,7 @@ def test_when_samples_and_checkpoints_come(make_trainer: MakeTrainer, recorder: 
     assert saved == [7, 14, 21, 23]
 
 
-def test_ten_pictures_and_checkpoints_by_default(
-    make_trainer: MakeTrainer, recorder: Any
-) -> None:
+def test_ten_pictures_and_checkpoints_by_default(make_trainer: MakeTrainer, recorder: Any) -> None:
     trained(make_trainer, "model=vgan", "training.steps=40", "training.sample_every=null",
             callbacks=[recorder])  # fmt: skip
     assert list(recorder.samples) == list(range(0, 41, 4))
@@ -371,7 +396,7 @@ def test_without_a_checkpoint_it_is_said(make_trainer: MakeTrainer) -> None:
     trainer = with_loss(
         make_trainer, broken_at(2), "model=vgan", "training.steps=50", "training.log_every=4"
     )
-    with pytest.raises(RunFailed, match="step 2: .* There is no checkpoint yet"):
+    with pytest.raises(RunFailed, match=r"step 2: .* There is no checkpoint yet"):
         trainer.train()
     assert not (trainer.folder / "checkpoints").exists()
 
@@ -452,6 +477,21 @@ def test_another_error_is_written_down(
     found = json.loads((tmp_path / "failed" / "result.json").read_text())
     assert (found["status"], found["error"]) == ("failed", "MemoryError: out of memory")
     assert "Traceback" in (tmp_path / "failed" / "run.log").read_text()
+
+
+def test_an_error_before_the_first_step_is_the_one_that_is_raised(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Callbacks that have not started have nothing to end."""
+
+    def full(self: Any, start: Any) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("gan_runner.callbacks.pictures.Pictures.on_start", full)
+    with pytest.raises(OSError, match="no space left"):
+        tiny_run("model=vgan", folder=tmp_path / "failed")
+    found = json.loads((tmp_path / "failed" / "result.json").read_text())
+    assert found["error"] == "OSError: no space left on device"
 
 
 # --- init_from -----------------------------------------------------------------------------------
@@ -550,6 +590,29 @@ def test_a_run_in_another_thread(make_trainer: MakeTrainer) -> None:
     thread.join()
     assert errors == []
     assert trainer.step == 2
+
+
+def test_a_folder_is_begun_anew(
+    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run into another's folder, killed early: nothing of the first may pass for its own."""
+    folder = tmp_path / "twice"
+    tiny_run("model=vgan", "metrics.names=[modes]", "metrics.every=2", folder=folder)
+    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
+    (folder / "notes.txt").write_text("mine")
+
+    def killed(*given: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(api, "carry_out", killed)
+    with pytest.raises(SystemExit):
+        tiny_run("model=wgan", folder=folder)
+    assert api.read_config(folder)["model"]["name"] == "wgan"
+    assert not list((folder / "checkpoints").glob("*"))
+    assert not (folder / "result.json").exists()
+    assert (folder / "notes.txt").read_text() == "mine"
+    with pytest.raises(ValueError, match="no checkpoint yet"):
+        api.resume(folder)
 
 
 def test_the_best_checkpoint_is_what_is_judged(tiny_run: TinyRun) -> None:

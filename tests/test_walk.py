@@ -117,7 +117,7 @@ MIXTURES: dict[str, Callable[[Tensor], Tensor]] = {
 @pytest.mark.parametrize("mixture", MIXTURES)
 def test_a_tensor_on_the_cpu_is_found(mixture: str, make_run: MakeRun) -> None:
     run = changed(make_run("model=vgan", "device.name=meta"), plant(MIXTURES[mixture]))
-    with pytest.raises(WrongDeviceError, match="device=meta: .*'cpu'"):
+    with pytest.raises(WrongDeviceError, match=r"device=meta: .*'cpu'"):
         walk(run)
 
 

@@ -84,9 +84,7 @@ def test_a_relativistic_generator_sees_the_data(loss: str, make_run: MakeRun) ->
         if loss == "relativistic":
             expected = F.softplus(real - fake).mean()
         else:
-            expected = (
-                F.softplus(real.mean() - fake).mean() + F.softplus(real - fake.mean()).mean()
-            )
+            expected = F.softplus(real.mean() - fake).mean() + F.softplus(real - fake.mean()).mean()
     terms, _ = host.gradient(moves(run)["G"], batch)
     assert value(terms) == pytest.approx(float(expected), rel=1e-12)
 
@@ -233,7 +231,8 @@ def test_packs_of_a_batch_larger_than_the_data(make_trainer: Callable[..., Train
 
 
 def test_a_lazy_penalty_is_rare_and_weighted_up(make_trainer: Callable[..., Trainer]) -> None:
-    trainer = make_trainer("model=vgan", "penalty=r1", "penalty.weight=3", "penalty.every=4", *PLAIN)
+    r1 = ("penalty=r1", "penalty.weight=3", "penalty.every=4")
+    trainer = make_trainer("model=vgan", *r1, *PLAIN)
     (stage,) = trainer.run.recipe.stages
     trainer.host.enter(stage, trainer.run.make_optimizer)
     names: list[str] = []

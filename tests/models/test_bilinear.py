@@ -56,9 +56,7 @@ def test_the_players_costs_are_opposite(
     assert (recorder.rows[1]["loss/a"], recorder.rows[1]["loss/b"]) == (1.0, -1.0)
 
 
-def test_each_player_has_its_own_rate(
-    make_trainer: Callable[..., Trainer], recorder: Any
-) -> None:
+def test_each_player_has_its_own_rate(make_trainer: Callable[..., Trainer], recorder: Any) -> None:
     trainer = make_trainer(
         "model=bilinear", "model.update=simultaneous", "training.steps=1",
         "optimizer.generator_lr=0.5", "optimizer.discriminator_lr=0.25", callbacks=[recorder],

@@ -66,8 +66,6 @@ def test_samples_keep_their_conditions(make_run: Callable[..., Run]) -> None:
     assert run.recipe.sample is not None
     with host.evaluating() as nets:
         made = run.recipe.sample(nets, {"low": batch["low"], "z": batch["z"]})
-        flipped = run.recipe.sample(
-            nets, {"low": batch["low"].flip(0), "z": batch["z"].flip(0)}
-        )
+        flipped = run.recipe.sample(nets, {"low": batch["low"].flip(0), "z": batch["z"].flip(0)})
     torch.testing.assert_close(made, flipped.flip(0))
     assert made.shape == (60, 3)

@@ -15,17 +15,14 @@ def network() -> nn.Sequential:
 
 def h(**numbers: float) -> dict[str, torch.Tensor]:
     return {
-        f"model.{name}": torch.tensor(value, dtype=torch.float64)
-        for name, value in numbers.items()
+        f"model.{name}": torch.tensor(value, dtype=torch.float64) for name, value in numbers.items()
     }
 
 
 @torch.no_grad()
 def test_clipping_bounds_every_weight_of_the_named_networks() -> None:
     networks = {"D": network(), "G": network()}
-    before = {
-        name: [each.clone() for each in net.parameters()] for name, net in networks.items()
-    }
+    before = {name: [each.clone() for each in net.parameters()] for name, net in networks.items()}
     clip_weights(networks, h(clip=0.1), names=("D",))
     for parameter, value in zip(networks["D"].parameters(), before["D"], strict=True):
         assert torch.equal(parameter, value.clamp(-0.1, 0.1))

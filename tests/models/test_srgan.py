@@ -108,9 +108,7 @@ def test_the_first_stage_is_regression(
 ) -> None:
     """Up to the border SRGAN with pre-training is its baseline, bit for bit."""
     constant = ("optimizer=adam", "dataset=gauss3d")
-    srgan = make_trainer(
-        "model=srgan", "model.pretrain_share=0.5", "training.steps=12", *constant
-    )
+    srgan = make_trainer("model=srgan", "model.pretrain_share=0.5", "training.steps=12", *constant)
     while srgan.step < 6:
         srgan._play()
     baseline = make_trainer("model=mlp", "training.steps=6", *constant)

@@ -72,10 +72,15 @@ def test_the_innermost_source_serves_and_is_put_back() -> None:
     ones: Callable[[Tensor], Tensor] = lambda like: torch.full(like.shape, 2**15 - 1)  # noqa: E731
     none: Callable[[Tensor], Tensor] = lambda like: torch.full(like.shape, -(2**15))  # noqa: E731
     layer = Dropout(0.5)
-    with dropout_bits(ones):
-        with pytest.raises(KeyError), dropout_bits(none):
+
+    def fail() -> None:
+        with dropout_bits(none):
             assert layer(torch.ones(2)).tolist() == [0.0, 0.0]
             raise KeyError
+
+    with dropout_bits(ones):
+        with pytest.raises(KeyError):
+            fail()
         assert layer(torch.ones(2)).tolist() == [2.0, 2.0]
     with pytest.raises(RuntimeError):
         layer(torch.ones(2))
