@@ -13,7 +13,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import nn
 
-from gan_runner import checkpoint, evaluation, result
+from gan_runner import checkpoint, evaluation, registry, result
 from gan_runner.callbacks.callback import Callback
 from gan_runner.callbacks.csv_file import CsvFile
 from gan_runner.callbacks.health import Health
@@ -27,6 +27,7 @@ from gan_runner.metrics.protocol import METRICS, Measurement, metrics_as_dict
 from gan_runner.process import process_settings, threads
 from gan_runner.resuming import changed_config
 from gan_runner.run_folder import (
+    begin,
     log_file,
     plain_config,
     read_config,
@@ -101,13 +102,14 @@ def execute(config: DictConfig | Mapping[str, Any], folder: Path, overrides: lis
     plain = with_absolute_paths(plain_config(config))
     prepared = dispatch(plain)
     check_select(prepared)
+    warn_of_unused(plain, overrides)
     if prepared.device.type == "meta":
         return walk_only(prepared, folder)
     with process_settings(plain):
         trainer = new_trainer(prepared, folder, overrides)
         if plain["training"]["init_from"] is not None:
             start_from(trainer, Path(plain["training"]["init_from"]))
-        folder.mkdir(parents=True, exist_ok=True)
+        begin(folder)
         write_config(folder, plain, overrides)
         return carry_out(trainer, started)
 
@@ -266,6 +268,14 @@ def close(
     for callback in trainer.started:
         callback.on_end(trainer.step, details)
     return details
+
+
+def warn_of_unused(config: Mapping[str, Any], overrides: Sequence[str]) -> None:
+    """Say so where a typed loss or penalty plays no part: the algorithm has no adversary."""
+    algorithm = registry.lookup("algorithms", config["model"]["algorithm"])
+    typed = [each for each in overrides if each.lstrip("+").startswith(("loss", "penalty"))]
+    if typed and not algorithm.adversarial:
+        log.warning("model=%s has no use for %s", config["model"]["name"], ", ".join(typed))
 
 
 def check_select(prepared: Run) -> None:

@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     try:
         return _answer(list(sys.argv[1:] if argv is None else argv))
+    except BrokenPipeError:  # who read our output has gone: `gan-run --help | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as a shell words SIGPIPE, which not every system has
     except (Exception, KeyboardInterrupt) as error:
         return _say(*_worded(error))
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import subprocess
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -240,7 +241,7 @@ def _paths(folder: Path) -> str:
     entries += [("Picture", str(path)) for path in pictures]
     entries += [("Checkpoint", str(path)) for path in checkpoints if path.exists()]
     if (folder / "tb").is_dir():
-        entries.append(("TensorBoard", f"tensorboard --logdir {folder}"))
+        entries.append(("TensorBoard", f"tensorboard --logdir {shlex.quote(str(folder))}"))
     return "\n".join(f"  {label:<11}   {text}" for label, text in entries)
 
 

@@ -24,6 +24,13 @@ def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     return dict(config)
 
 
+def begin(folder: Path) -> None:
+    """Make a run folder; where one is, take away what would pass for the new run's own."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in (*(folder / "checkpoints").glob("*.pt"), folder / "result.json"):
+        stale.unlink(missing_ok=True)
+
+
 def write_config(folder: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:
     """Write `config.yaml` and `overrides.yaml`."""
     contents: dict[str, Any] = {"config.yaml": dict(config), "overrides.yaml": list(overrides)}

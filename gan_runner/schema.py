@@ -3,16 +3,17 @@
 The dataclasses below type the YAML files in `conf/`. This module imports neither torch nor any
 model, so that composing and checking a config stays a matter of milliseconds.
 
-A field made with `number(...)` is handed to objectives and updates as a 0-dim tensor under its
-config path (`h["model.lambda_adversarial"]`): replicas of one run may differ in it. A field made
-with `option(...)` decides structure: which code runs, which shapes there are.
+Every float of the groups model, loss and penalty is handed to objectives and hooks as a 0-dim
+tensor under its config path (`h["model.lambda_adversarial"]`), so that replicas of one run may
+differ in it; `number(...)` marks the fields that something reads there. All else is made with
+`option(...)` and decides structure: which code runs, which shapes there are.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -56,7 +57,7 @@ def option(
     return field(default=default, metadata=metadata)
 
 
-def number(default: float, meaning: str, **bounds: Any) -> Any:
+def number(default: float | None, meaning: str, **bounds: Any) -> Any:
     """A field that objectives read through `h` as a 0-dim tensor (see the module's text)."""
     return option(default, meaning, is_number=True, **bounds)
 
@@ -86,10 +87,10 @@ class GameModel(Model):
     discriminator_in_eval: bool = option(
         False, "D is in evaluation mode (dropout off) while the generator's gradient is taken"
     )
-    clip: float | None = option(
+    clip: float | None = number(
         None, "D's weights are clipped to [-clip, clip] after its update (WGAN); null: not", above=0
     )
-    ema: float | None = option(
+    ema: float | None = number(
         None,
         "decay of the generator's moving average, used for sampling; null: none",
         low=0,
@@ -124,7 +125,7 @@ class RegressionModel(Model):
     """SRGAN's generator trained on the content loss alone."""
 
     content: str = option("squared_error", "the content loss", choices=CONTENTS)
-    ema: float | None = option(
+    ema: float | None = number(
         None, "decay of the generator's moving average; null: none", low=0, below=1
     )
 
@@ -531,10 +532,3 @@ def register() -> None:
     for group, schemas in SCHEMAS.items():
         for name, node in schemas.items():
             store.store(group=f"schema/{group}", name=name, node=node)
-
-
-def numbers(section: type) -> Iterator[str]:
-    """Names of the fields of a section that objectives read through `h`."""
-    for entry in fields(section):
-        if entry.metadata.get("is_number"):
-            yield entry.name

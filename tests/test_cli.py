@@ -18,7 +18,6 @@ from omegaconf import DictConfig, OmegaConf
 from gan_runner import __version__, cli
 from gan_runner.errors import ConfigError, Interrupted, RunFailed
 
-
 TABLE = "the table of a run"
 
 
