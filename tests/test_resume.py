@@ -7,6 +7,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -284,6 +286,46 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(
     best = [checkpoint.load(each.folder / "checkpoints" / "best.pt") for each in
             (straight, resumed)]  # fmt: skip
     assert best[0]["step"] == best[1]["step"] == states[0]["best"]["step"]
+
+
+KILLED = """
+import json, os, signal, sys
+from pathlib import Path
+from gan_runner import api
+from gan_runner.callbacks.callback import Callback
+
+class Killer(Callback):
+    def on_step(self, step):
+        if step == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+make = api.new_trainer
+def killed(*given):
+    trainer = make(*given)
+    trainer.callbacks = [*trainer.callbacks, Killer()]
+    return trainer
+api.new_trainer = killed
+api.execute(json.loads(sys.argv[1]), Path(sys.argv[2]), [])
+"""
+
+
+def test_sigkill(
+    compose: Callable[..., Any], tiny_run: Callable[..., api.Result], same: Same, tmp_path: Path
+) -> None:
+    overrides = ("model=vgan", "training.steps=12", "training.log_every=2",
+                 "training.checkpoint_every=5")  # fmt: skip
+    straight, folder = tiny_run(*overrides), tmp_path / "killed"
+    config = json.dumps(compose(*overrides))
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, config, str(folder)], check=False, capture_output=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert not (folder / "result.json").exists()
+    assert checkpoint.load(folder / "checkpoints" / "last.pt")["step"] == 5
+    resumed = api.resume(folder)
+    for name, network in straight.networks.items():
+        assert same(network.state_dict(), resumed.networks[name].state_dict())
+    assert (folder / "metrics.csv").read_text() == (straight.folder / "metrics.csv").read_text()
 
 
 def test_a_finished_run_resumes_to_the_same_end(tiny_run: Callable[..., api.Result]) -> None:

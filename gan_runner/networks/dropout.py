@@ -53,7 +53,7 @@ class Dropout(nn.Module):
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
-        self._threshold = round(p * _LEVELS) - _LEVELS // 2
+        self._threshold = min(round(p * _LEVELS), _LEVELS - 1) - _LEVELS // 2  # an int16
         self._scale = 1 / (1 - p)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -36,12 +36,13 @@ def test_units_are_dropped_independently() -> None:
     assert float(correlation.abs().max()) < 0.02
 
 
-@pytest.mark.parametrize("p", [2**-16, 1 - 2**-16])
-def test_the_smallest_and_largest_p(p: float) -> None:
+@pytest.mark.parametrize(("p", "num"), [(1e-9, 0), (2**-16, 1), (1 - 2**-16, 2**16 - 1),
+                                        (1 - 1e-9, 2**16 - 1)])  # fmt: skip
+def test_the_smallest_and_largest_p(p: float, num: int) -> None:
     values = torch.arange(-(2**15), 2**15).to(torch.int16)  # every draw once
     with dropout_bits(lambda like: values):
         out = Dropout(p)(torch.ones(2**16))
-    assert int((out == 0).sum()) == round(p * 2**16)
+    assert int((out == 0).sum()) == num
 
 
 def test_evaluation_is_the_identity_and_needs_no_bits() -> None:
