@@ -4,7 +4,8 @@ Three ways to train the same networks (G 2-10-10-2, D 2-10-1 with dropout 0.3) o
 points with batch 100:
 
 plain     what a tutorial shows: DataLoader, default Adam, `backward()`, nothing frozen, D's and
-          G's moves on the same fakes, two passes through D.
+          G's moves on the same fakes, two passes through D, both losses kept as the engine keeps
+          them.
 tuned     by hand with the levers that the engine has: resident data and one shuffled index, fused
           Adam, other player frozen, one pass through D for real and fake, `autograd.grad`.
 gan_runner  the engine itself, as `gan-run experiment=anatomizing_fig3` plays it, with the watch on
@@ -52,16 +53,20 @@ def plain(data: Tensor) -> Iterator[None]:
     of_g = torch.optim.Adam(generator.parameters(), lr=2e-4)
     of_d = torch.optim.Adam(critic.parameters(), lr=2e-4)
     loss = nn.BCEWithLogitsLoss()
+    losses: list[tuple[float, float]] = []
     while True:
         for (real,) in loader:
             ones, zeros = torch.ones(len(real), 1), torch.zeros(len(real), 1)
             of_d.zero_grad()
             fake = generator(torch.randn(len(real), 2))
-            (loss(critic(real), ones) + loss(critic(fake.detach()), zeros)).backward()
+            of_real, of_fake = loss(critic(real), ones), loss(critic(fake.detach()), zeros)
+            (of_real + of_fake).backward()
             of_d.step()
             of_g.zero_grad()
-            loss(critic(fake), ones).backward()
+            against = loss(critic(fake), ones)
+            against.backward()
             of_g.step()
+            losses.append(((of_real + of_fake).item(), against.item()))
             yield
 
 

@@ -12,6 +12,7 @@ from gan_runner.hosts import Solo
 from gan_runner.optimizers import Gradients
 
 NextBatch = Callable[[], Batch]
+PACK = 1024  # terms that a watch keeps one by one
 Report = Callable[[Move, int, Terms, Gradients], None]
 
 
@@ -120,56 +121,53 @@ def total_norm(gradients: Gradients) -> Tensor:
 class Watch:
     """The terms of a move's last steps, kept on the device and read seldom.
 
-    Reading a number from a GPU stops it, so terms are written into one small tensor and read when a
-    row is logged: their means are the row, and the first non-finite one tells step and term.
+    Reading a number from a GPU stops it, so terms are kept as they are and read when a row is
+    logged: their means are the row, and the first non-finite one tells step and term.
     """
 
-    def __init__(self, length: int) -> None:
-        self.length = length
+    def __init__(self) -> None:
         self.names: list[str] = []
         self.steps: list[int] = []
-        self._values: Tensor | None = None  # [length, terms]
-        self._rows: tuple[Tensor, ...] = ()  # views of it
+        self._latest: list[Tensor] = []  # 0-dim, step after step
+        self._packed: list[Tensor] = []  # [PACK], where rows are far apart
 
     def add(self, step: int, terms: Mapping[str, Tensor]) -> None:
         """Keep a step's terms."""
-        values = [term.detach() for term in terms.values()]
-        if self._values is None:
-            self.names = list(terms)
-            self._values = values[0].new_zeros((self.length, len(values)))
-            self._rows = self._values.unbind()
-        torch.stack(values, out=self._rows[len(self.steps)])
+        self.names = list(terms)
         self.steps.append(step)
+        self._latest += [term.detach() for term in terms.values()]
+        if len(self._latest) >= PACK:
+            self._pack()
 
-    @property
-    def full(self) -> bool:
-        """No room for another step."""
-        return len(self.steps) == self.length
+    def _pack(self) -> None:
+        if self._latest:
+            self._packed.append(torch.stack(self._latest))
+            self._latest = []
 
     def read(self) -> tuple[dict[str, float], tuple[int, str] | None]:
         """Means since the last reading, and the first non-finite (step, term); empties the watch.
 
         The one place where training waits for the device.
         """
-        if self._values is None or not self.steps:
+        if not self.steps:
             return {}, None
-        values = self._values[: len(self.steps)].double().cpu()
-        steps, self.steps = self.steps, []
+        self._pack()
+        values = torch.cat(self._packed).double().cpu().reshape(len(self.steps), -1)
+        steps = self.steps
+        self.steps, self._packed = [], []
         bad = (~values.isfinite()).nonzero()
         first = (steps[int(bad[0, 0])], self.names[int(bad[0, 1])]) if len(bad) else None
         return dict(zip(self.names, values.mean(0).tolist(), strict=True)), first
 
     def state_dict(self) -> dict[str, object]:
         """For a checkpoint between two readings."""
-        kept = None if self._values is None else self._values[: len(self.steps)].clone()
-        return {"names": self.names, "steps": list(self.steps), "values": kept}
+        self._pack()
+        kept = torch.cat(self._packed) if self._packed else None
+        return {"names": list(self.names), "steps": list(self.steps), "values": kept}
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Put the terms back."""
         self.names = list(state["names"])  # type: ignore[call-overload]
         self.steps = list(state["steps"])  # type: ignore[call-overload]
-        self._values, self._rows = None, ()
-        if isinstance(values := state["values"], Tensor):
-            self._values = values.new_zeros((self.length, values.shape[1]))
-            self._values[: len(self.steps)] = values[: len(self.steps)]
-            self._rows = self._values.unbind()
+        values = state["values"]
+        self._latest, self._packed = [], [values] if isinstance(values, Tensor) else []

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Shared, Stage, Terms
-from gan_runner.networks.dropout import bits_from, dropout_bits
+from gan_runner.networks.dropout import DropoutBits, bits_from
 from gan_runner.optimizers import Gradients, MakeOptimizer, Optimizer
 from gan_runner.priors import Prior
 from gan_runner.streams import Streams, seeded_globally
@@ -65,7 +65,7 @@ class Solo:
         # Not traced: a compiled graph knows no generator, and views of its output break it.
         if compile_networks and computes:
             bits = torch.compiler.disable(bits)  # type: ignore[no-untyped-call]
-        self._bits = bits
+        self._playing = DropoutBits(bits)
         self._parameters: dict[str, list[nn.Parameter]] = {}
         self._optimizers: dict[str, Optimizer] = {}
         self._focus: str | None = None
@@ -125,11 +125,9 @@ class Solo:
             name: prior.draw(num, noise, self.device, self.dtype) for name, prior in priors.items()
         }
 
-    @contextmanager
-    def playing(self) -> Iterator[None]:
+    def playing(self) -> AbstractContextManager[None]:
         """Within, networks draw their dropout masks from this replica's stream."""
-        with dropout_bits(self._bits):
-            yield
+        return self._playing
 
     def _focus_on(self, player: str) -> None:
         """Let only one player's parameters require gradients, so nothing else is differentiated."""

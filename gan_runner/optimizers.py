@@ -62,9 +62,8 @@ class Flat:
         self._num_steps = 0
         self._state = {name: torch.zeros_like(self._vector) for name in self.buffers}
 
-    @torch.no_grad()
     def step(self, gradients: Gradients) -> None:
-        """One update."""
+        """One update. Nothing here requires a gradient: the vector is no parameter."""
         self._num_steps += 1
         gradient = torch.cat(
             [

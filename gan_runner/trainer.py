@@ -64,6 +64,7 @@ class Trainer:
         self._ends = stage_ends(run.recipe.stages, run.num_steps)
         self._stage = -1
         self._factor = float("nan")
+        self._progress = torch.zeros((), dtype=self.host.dtype, device=self.host.device)
         self._monitored: Batch = {}
         self._clock_start = 0.0
         self._watches: dict[str, Watch] = {}
@@ -130,13 +131,11 @@ class Trainer:
         self._schedule = Schedule(section, section["horizon"] or self._ends[index] - self._start)
         self._factor = 1.0
         self._monitored = self._draw_monitored(stage)
-        length = min(self._log_every, self._ends[index] - self._start)
-        self._watches = {move.name: Watch(length * move.repeat) for move in stage.moves}
+        self._watches = {move.name: Watch() for move in stage.moves}
 
     def _next_batch(self) -> Batch:
         batch = self.batches()
-        progress = self.step / self.run.num_steps
-        batch["progress"] = torch.full((), progress, dtype=self.host.dtype, device=self.host.device)
+        batch["progress"] = self._progress.fill_(self.step / self.run.num_steps)
         return batch
 
     def _report(self, move: Move, turn: int, terms: Terms, gradients: Gradients) -> None:

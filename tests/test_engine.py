@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_runner import schema
-from gan_runner.engine import Watch, batch_length, is_due, play_step, total_norm
+from gan_runner.engine import PACK, Watch, batch_length, is_due, play_step, total_norm
 from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Shared, Stage, Terms
 from gan_runner.hosts import Solo
 from gan_runner.networks.scalars import Scalar
@@ -449,12 +449,10 @@ def terms(**values: float) -> Terms:
 
 
 def test_watch_means_and_emptying() -> None:
-    watch = Watch(3)
+    watch = Watch()
     assert watch.read() == ({}, None)
     for step, value in ((1, 1.0), (2, 2.0), (3, 6.0)):
-        assert not watch.full
         watch.add(step, terms(a=value, b=-value))
-    assert watch.full
     assert watch.read() == ({"a": 3.0, "b": -3.0}, None)
     assert watch.read() == ({}, None)
     watch.add(4, terms(a=5.0, b=7.0))
@@ -463,7 +461,7 @@ def test_watch_means_and_emptying() -> None:
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_watch_names_the_first_bad_term(bad: float) -> None:
-    watch = Watch(4)
+    watch = Watch()
     watch.add(7, terms(a=1.0, b=1.0))
     watch.add(9, terms(a=1.0, b=bad))
     watch.add(11, terms(a=bad, b=bad))
@@ -473,26 +471,23 @@ def test_watch_names_the_first_bad_term(bad: float) -> None:
 
 
 def test_watch_keeps_no_graph() -> None:
-    watch, weight = Watch(2), torch.ones((), requires_grad=True)
+    watch, weight = Watch(), torch.ones((), requires_grad=True)
     watch.add(1, {"a": weight * 2})
-    means, _ = watch.read()
-    assert means == {"a": 2.0}
     state = watch.state_dict()["values"]
     assert isinstance(state, Tensor)
     assert not state.requires_grad
+    means, _ = watch.read()
+    assert means == {"a": 2.0}
 
 
-@pytest.mark.parametrize("num_before", [0, 1, 3])
-@pytest.mark.parametrize("length", [4, 9])  # a run that is made longer may have longer rows
-def test_watch_state_goes_on(num_before: int, length: int) -> None:
-    watch = Watch(4)
+@pytest.mark.parametrize("num_before", [0, 1, 3, PACK])  # 2 PACK terms: packed twice
+def test_watch_state_goes_on(num_before: int) -> None:
+    watch = Watch()
     for step in range(num_before):
         watch.add(step, terms(a=float(step), b=2.0))
-    other = Watch(length)
+    other = Watch()
     other.load_state_dict(copy.deepcopy(watch.state_dict()))
     for each in (watch, other):
         each.add(8, terms(a=0.25, b=math.inf))
-    assert watch.full is (num_before == 3)
-    assert other.full is (num_before == 3 and length == 4)
     assert watch.read() == other.read()
     assert watch.read() == other.read() == ({}, None)

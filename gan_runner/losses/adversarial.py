@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,7 +29,7 @@ def _softplus(x: Tensor) -> Tensor:
 def _cross_entropy(logits: Tensor, label: Number) -> Tensor:
     """Mean of -label log D - (1 - label) log(1 - D), for a label in [0, 1]."""
     # One kernel each way, where the formula written out takes eight.
-    labels = torch.as_tensor(label, dtype=logits.dtype, device=logits.device)
+    labels = label if isinstance(label, Tensor) else logits.new_full((), label)
     return F.binary_cross_entropy_with_logits(logits, labels.expand_as(logits))
 
 

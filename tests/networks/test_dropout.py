@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_runner.networks.dropout import Dropout, bits_from, dropout_bits
+from gan_runner.networks.dropout import Dropout, DropoutBits, bits_from
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -17,7 +17,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def dropped(p: float, shape: tuple[int, ...], seed: int = 0) -> Tensor:
-    with dropout_bits(bits_from(generator(seed))):
+    with DropoutBits(bits_from(generator(seed))):
         out: Tensor = Dropout(p)(torch.ones(shape, dtype=torch.float64))
     return out
 
@@ -40,7 +40,7 @@ def test_units_are_dropped_independently() -> None:
                                         (1 - 1e-9, 2**16 - 1)])  # fmt: skip
 def test_the_smallest_and_largest_p(p: float, num: int) -> None:
     values = torch.arange(-(2**15), 2**15).to(torch.int16)  # every draw once
-    with dropout_bits(lambda like: values):
+    with DropoutBits(lambda like: values):
         out = Dropout(p)(torch.ones(2**16))
     assert int((out == 0).sum()) == num
 
@@ -60,7 +60,7 @@ def test_the_same_generator_gives_the_same_mask() -> None:
 
 def test_masks_differ_from_call_to_call() -> None:
     layer = Dropout(0.5)
-    with dropout_bits(bits_from(generator())):
+    with DropoutBits(bits_from(generator())):
         assert not torch.equal(layer(torch.ones(50)), layer(torch.ones(50)))
 
 
@@ -75,11 +75,11 @@ def test_the_innermost_source_serves_and_is_put_back() -> None:
     layer = Dropout(0.5)
 
     def fail() -> None:
-        with dropout_bits(none):
+        with DropoutBits(none):
             assert layer(torch.ones(2)).tolist() == [0.0, 0.0]
             raise KeyError
 
-    with dropout_bits(ones):
+    with DropoutBits(ones):
         with pytest.raises(KeyError):
             fail()
         assert layer(torch.ones(2)).tolist() == [2.0, 2.0]
@@ -96,7 +96,7 @@ def test_bits_have_the_shape_asked_for(shape: tuple[int, ...]) -> None:
 
 def test_gradient_passes_through_kept_units_only() -> None:
     x = torch.ones(100, requires_grad=True)
-    with dropout_bits(bits_from(generator())):
+    with DropoutBits(bits_from(generator())):
         out = Dropout(0.3)(x)
     (gradient,) = torch.autograd.grad(out.sum(), x)
     assert torch.equal(gradient, out.detach())
@@ -104,5 +104,5 @@ def test_gradient_passes_through_kept_units_only() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_dtype_is_kept(dtype: torch.dtype) -> None:
-    with dropout_bits(bits_from(generator())):
+    with DropoutBits(bits_from(generator())):
         assert Dropout(0.3)(torch.ones(8, dtype=dtype)).dtype == dtype

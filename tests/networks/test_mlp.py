@@ -117,3 +117,14 @@ def test_maxout_width_and_pieces() -> None:
 
 def test_every_named_activation_is_known() -> None:
     assert {*ACTIVATIONS, "leaky_relu", "maxout"} == set(NAMES)
+
+
+def test_hooks_of_inner_layers_are_called() -> None:
+    network = mlp(section(widths=[4]), (3,), (2,))
+    seen: list[torch.Size] = []
+    first = next(network.children())
+    first.register_forward_hook(lambda _layer, _inputs, output: seen.append(output.shape))
+    x = torch.ones(5, 3)
+    expected = torch.nn.Sequential(*network.children())(x)
+    assert torch.equal(network(x), expected)
+    assert seen == [(5, 4), (5, 4)]
