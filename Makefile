@@ -40,8 +40,9 @@ format: $(INSTALLED) ## put the code into the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(INSTALLED) ## a training step's speed against loops written by hand, as ratios
+bench: $(INSTALLED) ## a training step's speed against loops written by hand, as ratios; start-up
 	$(BIN)/python benchmarks/step.py $(ARGS)
+	$(BIN)/python benchmarks/startup.py
 
 clean: ## remove caches and built files; keeps outputs/ and .venv
 	rm -rf build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
