@@ -25,7 +25,10 @@ RUNS = [line for line in LINES if line.startswith("gan-run")]
 ((OPTION_PATH, OPTION),) = re.findall(
     r"`(my_conf/\S+\.yaml)`:\n\n```yaml\n(.*?)^```", PAGE, re.S | re.M
 )
-PAGES = ("README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/results.md", "docs/run-folder.md")
+PAGES = (
+    "README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/results.md",
+    "docs/run-folder.md",
+)  # fmt: skip
 
 # Stands in for an installed command: the same words, but short runs.
 COMMAND = """import re, sys
