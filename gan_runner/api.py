@@ -96,7 +96,7 @@ def execute(config: DictConfig | Mapping[str, Any], folder: Path, overrides: lis
     """Train a checked config into a run folder, from its beginning.
 
     Raises:
-        ValueError: the data, the device or `training.init_from` cannot be used.
+        ValueError: the data, the device, the folder or `training.init_from` cannot be used.
     """
     started = time.perf_counter()
     plain = with_absolute_paths(plain_config(config))

@@ -139,10 +139,11 @@ def _execute(config: DictConfig, folder: Path, overrides: list[str]) -> Any:
     """Train, and leave no empty folder where nothing was written.
 
     Raises:
-        ConfigError: there is a run in the folder, which would be lost.
+        ValueError: there is a run in the folder, which would be lost.
     """
-    if (folder / "config.yaml").exists():
-        raise ConfigError(f"{folder} holds a run already; resume={folder} would continue it")
+    from gan_runner.run_folder import check_unused
+
+    check_unused(folder)  # before torch is imported
     try:
         return _api().execute(config, folder, overrides)
     finally:

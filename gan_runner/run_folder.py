@@ -25,10 +25,19 @@ def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 
 def begin(folder: Path) -> None:
-    """Make a run folder; where one is, take away what would pass for the new run's own."""
+    """Make a run folder, which may be there without a run."""
+    check_unused(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in (*(folder / "checkpoints").glob("*.pt"), folder / "result.json"):
-        stale.unlink(missing_ok=True)
+
+
+def check_unused(folder: Path) -> None:
+    """Refuse a folder with a run, which would be lost.
+
+    Raises:
+        ValueError: a run is there.
+    """
+    if (folder / "config.yaml").exists():
+        raise ValueError(f"{folder} holds a run already; resume={folder} would continue it")
 
 
 def write_config(folder: Path, config: Mapping[str, Any], overrides: Sequence[str]) -> None:

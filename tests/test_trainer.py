@@ -592,27 +592,19 @@ def test_a_run_in_another_thread(make_trainer: MakeTrainer) -> None:
     assert trainer.step == 2
 
 
-def test_a_folder_is_begun_anew(
-    tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run into another's folder, killed early: nothing of the first may pass for its own."""
+def test_a_run_is_not_written_over(tiny_run: TinyRun, tmp_path: Path) -> None:
     folder = tmp_path / "twice"
-    tiny_run("model=vgan", "metrics.names=[modes]", "metrics.every=2", folder=folder)
-    assert {path.name for path in (folder / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
-    (folder / "notes.txt").write_text("mine")
-
-    def killed(*given: Any) -> None:
-        raise SystemExit
-
-    monkeypatch.setattr(api, "carry_out", killed)
-    with pytest.raises(SystemExit):
+    tiny_run("model=vgan", folder=folder)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match="twice holds a run already; resume="):
         tiny_run("model=wgan", folder=folder)
-    assert api.read_config(folder)["model"]["name"] == "wgan"
-    assert not list((folder / "checkpoints").glob("*"))
-    assert not (folder / "result.json").exists()
-    assert (folder / "notes.txt").read_text() == "mine"
-    with pytest.raises(ValueError, match="no checkpoint yet"):
-        api.resume(folder)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_with_other_files_can_be_used(tiny_run: TinyRun, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert tiny_run("model=vgan", folder=tmp_path).details["status"] == "completed"
+    assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
 def test_the_best_checkpoint_is_what_is_judged(tiny_run: TinyRun) -> None:
