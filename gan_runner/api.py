@@ -127,7 +127,7 @@ def resume(folder: Path | str, overrides: Sequence[str] = ()) -> Result:
     started = time.perf_counter()
     folder = Path(folder)
     saved = read_config(folder)
-    plain = changed_config(saved, overrides)
+    plain = changed_config(saved, overrides, before=read_overrides(folder))
     path = folder / "checkpoints" / "last.pt"
     if not path.is_file():
         raise ValueError(

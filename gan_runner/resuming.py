@@ -9,8 +9,10 @@ from typing import Any
 LENGTHS = ("training.steps", "training.epochs")
 
 
-def changed_config(saved: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """The saved config with what is typed now.
+def changed_config(
+    saved: Mapping[str, Any], overrides: Sequence[str], *, before: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The saved config with what is typed now; what was typed `before` may be typed again.
 
     Raises:
         ValueError: the override would change the run, or is not a longer length.
@@ -19,7 +21,8 @@ def changed_config(saved: Mapping[str, Any], overrides: Sequence[str]) -> dict[s
     typed: dict[str, float] = {}
     for override in overrides:
         key, _, text = override.lstrip("+").partition("=")
-        if _says_the_same(saved, key, text):
+        repeated = override in before and key not in LENGTHS
+        if repeated or _says_the_same(saved, key, text):
             continue
         if key not in LENGTHS:
             raise ValueError(

@@ -431,6 +431,16 @@ def test_overrides_that_say_what_the_run_says(compose: Callable[..., Any], same:
     assert same(changed_config(config, said), config)
 
 
+def test_what_was_typed_may_be_typed_again(compose: Callable[..., Any], same: Same) -> None:
+    typed = ["model=vgan", "network=mlp_anatomizing"]  # the section's name is mlp
+    config = compose(*typed)
+    longer = changed_config(config, [*typed, "training.steps=9"], before=typed)
+    assert longer["training"]["steps"] == 9
+    assert same({**longer, "training": config["training"]}, config)
+    with pytest.raises(ValueError, match="network=mlp_wgan_gp' would change the run"):
+        changed_config(config, ["network=mlp_wgan_gp"], before=typed)
+
+
 def test_the_saved_config_is_left_as_it_is(compose: Callable[..., Any], same: Same) -> None:
     config = compose("model=vgan")
     before = copy.deepcopy(config)
