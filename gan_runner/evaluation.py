@@ -108,14 +108,15 @@ def measure(
     names = names_to_measure(section, run)
     if not names:
         return {}
-    real, inputs = _inputs(run, host, section, split=split, seed=seed)
+    inputs = _inputs(run, host, section, split=split, seed=seed)
+    num_real, num_generated = len(inputs.real), len(inputs.generated)
     found: dict[str, Measurement] = {}
     for name in names:
         metric = METRICS[name]
-        most = metric.max_points or max(len(real), len(inputs.generated))
+        most = metric.max_points or max(num_real, num_generated)
         card = Protocol(
-            num_real=min(len(real), most),
-            num_generated=min(len(inputs.generated), most),
+            num_real=min(num_real, most),
+            num_generated=min(num_generated, most),
             split=split,
             checkpoint=checkpoint,
             units=metric.units,
@@ -129,7 +130,7 @@ def measure(
 
 def _inputs(
     run: Run, host: Solo, section: Mapping[str, Any], *, split: str, seed: int
-) -> tuple[Tensor, MetricInputs]:
+) -> MetricInputs:
     streams = run.streams()
     rows_generator = torch.Generator().manual_seed(streams.seed("metrics/real"))
     rows = chosen_rows(run.tensors(split, host.dtype), section["num_real"], rows_generator)
@@ -137,16 +138,14 @@ def _inputs(
     made = draw_samples(
         run, host, section["num_generated"], streams.fresh("metrics/generated"), data=paired
     )
-    real, generated = run.dataset.unscale(rows["real"]).cpu(), run.dataset.unscale(made).cpu()
-    inputs = MetricInputs(
-        generated=generated,
-        real=real,
+    return MetricInputs(
+        generated=run.dataset.unscale(made).cpu(),
+        real=run.dataset.unscale(rows["real"]).cpu(),
         modes=run.dataset.modes,
         predicted=made.cpu() if paired else None,
         target=rows["real"].cpu() if paired else None,
         seed=seed,
     )
-    return real, inputs
 
 
 def measure_floor(run: Run, section: Mapping[str, Any], *, split: str) -> dict[str, float]:
