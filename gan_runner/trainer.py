@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -219,6 +220,8 @@ class Trainer:
         if name is None:
             return
         value = found[name].value
+        if math.isnan(value):  # better or worse than nothing: as the best it would stay for ever
+            return
         if self.best is None or evaluation.is_better(name, value, self.best["value"]):
             self.best = {"metric": name, "value": value, "step": self.step}
             self.save("best")

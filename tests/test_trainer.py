@@ -17,12 +17,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_runner import api, checkpoint, loading
+from gan_runner import api, checkpoint, evaluation, loading
 from gan_runner.callbacks.callback import Callback
 from gan_runner.errors import RunFailed
 from gan_runner.game import Batch
 from gan_runner.hosts import Solo
 from gan_runner.losses.adversarial import LOSSES
+from gan_runner.metrics.protocol import Measurement, Protocol
 from gan_runner.trainer import Trainer, stage_ends
 
 MakeTrainer = Callable[..., Trainer]
@@ -605,6 +606,23 @@ def test_a_folder_with_other_files_can_be_used(tiny_run: TinyRun, tmp_path: Path
     (tmp_path / "notes.txt").write_text("mine")
     assert tiny_run("model=vgan", folder=tmp_path).details["status"] == "completed"
     assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+def test_a_nan_is_never_the_best(
+    make_trainer: MakeTrainer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([math.nan, 3.0, math.nan, 2.0])
+
+    def measure(*_: Any, **__: Any) -> dict[str, Measurement]:
+        card = Protocol(
+            num_real=1, num_generated=1, split="validation", checkpoint="", units="data", seed=0
+        )
+        return {"mmd": Measurement(value=next(values), protocol=card)}
+
+    monkeypatch.setattr(evaluation, "measure", measure)
+    trainer = make_trainer("model=vgan", "training.steps=4", "metrics.every=1")
+    trainer.train()
+    assert trainer.best == {"metric": "mmd", "value": 2.0, "step": 4}
 
 
 def test_the_best_checkpoint_is_what_is_judged(tiny_run: TinyRun) -> None:
