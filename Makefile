@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all coverage lint format bench clean
+.PHONY: help install demo test test-all coverage lint format bench classifiers clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 	@printf '\nARGS="..." is handed on: make demo ARGS="training.steps=500", make test ARGS="-k srgan".\n'
 	@printf 'PYTHON=... makes .venv with another Python (3.11, 3.12 or 3.13).\n'
 
@@ -43,6 +43,9 @@ format: $(INSTALLED) ## put the code into the project's format
 bench: $(INSTALLED) ## a training step's speed against loops written by hand, as ratios; start-up
 	$(BIN)/python benchmarks/step.py $(ARGS)
 	$(BIN)/python benchmarks/startup.py
+
+classifiers: $(INSTALLED) ## train the shipped classifiers anew; ARGS="mnist" for one: half an hour
+	OMP_NUM_THREADS=1 $(BIN)/python -m gan_runner.classifiers.training $(ARGS)
 
 clean: ## remove caches and built files; keeps outputs/ and .venv
 	rm -rf build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache

@@ -6,7 +6,7 @@ import datetime
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from gan_runner.callbacks.tensorboard import TensorBoard
 from gan_runner.dispatch import Run, dispatch
 from gan_runner.errors import Interrupted, RunFailed
 from gan_runner.loading import Loaded, checkpoint_label, load, load_networks, start_from
-from gan_runner.metrics.protocol import METRICS, Measurement, metrics_as_dict
+from gan_runner.metrics.protocol import Measurement, metrics_as_dict
 from gan_runner.process import process_settings, threads
 from gan_runner.resuming import changed_config
 from gan_runner.run_folder import (
@@ -105,6 +105,7 @@ def execute(config: DictConfig | Mapping[str, Any], folder: Path, overrides: lis
     warn_of_unused(plain, overrides)
     if prepared.device.type == "meta":
         return walk_only(prepared, folder)
+    evaluation.check(prepared)
     with process_settings(plain):
         trainer = new_trainer(prepared, folder, overrides)
         if plain["training"]["init_from"] is not None:
@@ -162,11 +163,16 @@ def check_device(saved: str, prepared: Run, folder: Path) -> None:
 
 def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
     """A config whose data are found from any folder: it is read again by resume and load."""
-    path = config["dataset"].get("path")
-    if path is None:
-        return config
-    absolute = str(Path(path).expanduser().absolute())
-    return {**config, "dataset": {**config["dataset"], "path": absolute}}
+    path, classifier = config["dataset"].get("path"), config["metrics"].get("classifier")
+    if path is not None:
+        config = {**config, "dataset": {**config["dataset"], "path": _absolute(path)}}
+    if classifier is not None and Path(classifier).suffix:  # a file, not the name of a shipped one
+        config = {**config, "metrics": {**config["metrics"], "classifier": _absolute(classifier)}}
+    return config
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
 
 
 # --- the parts of a run ----------------------------------------------------------------------
@@ -189,7 +195,7 @@ def carry_out(trainer: Trainer, started: float) -> Result:
     with log_file(trainer.folder / "run.log"), threads(trainer.threads):
         try:
             trainer.train()
-            found, floors = judge(trainer)
+            judged = judge(trainer)
         except Interrupted as stop:
             close(trainer, started, "interrupted", error=str(stop))
             raise
@@ -205,19 +211,28 @@ def carry_out(trainer: Trainer, started: float) -> Result:
             log.exception("The run failed")
             close(trainer, started, "failed", error=f"{type(error).__name__}: {error}")
             raise
-        details = close(trainer, started, "completed", measured=found, floors=floors)
+        details = close(trainer, started, "completed", judged)
     for network in trainer.host.networks.values():
         network.eval().requires_grad_(False)
     return Result(
         folder=trainer.folder,
-        metrics={name: each.value for name, each in found.items()},
+        metrics={name: each.value for name, each in judged.metrics.items()},
         details=details,
         networks=trainer.host.networks,
     )
 
 
-def judge(trainer: Trainer) -> tuple[dict[str, Measurement], dict[str, float]]:
-    """The final metrics, by the checkpoint rule of the config, and their floors."""
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """The final metrics, and what stands beside them."""
+
+    metrics: Mapping[str, Measurement] = field(default_factory=dict)
+    floor: Mapping[str, float] = field(default_factory=dict)
+    ceiling: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+
+
+def judge(trainer: Trainer) -> Judged:
+    """Measure by the checkpoint rule of the config."""
     section, prepared = trainer.run.config["metrics"], trainer.run
     label = "last"
     if section["checkpoint"] == "best" and trainer.best is not None:
@@ -226,21 +241,26 @@ def judge(trainer: Trainer) -> tuple[dict[str, Measurement], dict[str, float]]:
         label = checkpoint_label("best", state)
     split = section["split"]
     found = evaluation.measure(prepared, trainer.host, section, split=split, checkpoint=label)
-    floors = evaluation.measure_floor(prepared, section, split=split) if found else {}
     trainer.announce(found)
-    return found, floors
+    if not found:
+        return Judged()
+    return Judged(
+        metrics=found,
+        floor=evaluation.measure_floor(prepared, section, split=split),
+        ceiling=evaluation.measure_ceiling(prepared, section, split=split),
+    )
 
 
 def close(
     trainer: Trainer,
     started: float,
     status: str,
+    judged: Judged | None = None,
     *,
     error: str | None = None,
-    measured: Mapping[str, Measurement] | None = None,
-    floors: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Write `result.json` and let the callbacks finish their files."""
+    judged = judged or Judged()
     config, per_epoch = trainer.run.config, trainer.batches.steps_per_epoch
     seconds = trainer.seconds
     health = next(each for each in trainer.callbacks if isinstance(each, Health))
@@ -248,8 +268,9 @@ def close(
         "status": status,
         "error": error,
         "name": config["name"],
-        "metrics": metrics_as_dict(measured or {}),
-        "floor": dict(floors or {}),
+        "metrics": metrics_as_dict(judged.metrics),
+        "floor": dict(judged.floor),
+        **({"ceiling": judged.ceiling} if judged.ceiling else {}),
         "step": trainer.step,
         "steps": trainer.run.num_steps,
         "epochs": trainer.step / per_epoch if per_epoch else 0.0,
@@ -284,12 +305,10 @@ def check_select(prepared: Run) -> None:
     Raises:
         ValueError: it names no number of the metrics computed.
     """
-    section = prepared.config["metrics"]
-    names = evaluation.names_to_measure(section, prepared)
-    known = evaluation.measured_names([name for name in names if name in METRICS])
-    if section["select"] is not None and section["select"] not in known:
+    chosen, known = prepared.config["metrics"]["select"], evaluation.measured_names(prepared)
+    if chosen is not None and chosen not in known:
         raise ValueError(
-            f"metrics.select={section['select']}: not measured here; measured: {', '.join(known)}"
+            f"metrics.select={chosen}: not measured here; measured: {', '.join(known)}"
         )
 
 

@@ -1,39 +1,153 @@
-"""Batches: resident tensors and one shuffled index."""
+"""Batches: samples in a shuffled order, from memory or from a source that workers read."""
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping
+from types import TracebackType
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from gan_runner.datasets.dataset import Rows, as_floats
+from gan_runner.datasets.reading import Reader
+from gan_runner.errors import RunFailed
 from gan_runner.game import Batch
+
+
+class Order:
+    """Endless row numbers, shuffled anew each epoch, and which of the rows are mirrored.
+
+    Both are drawn on the CPU, so they are the same on every device. A batch may straddle two
+    epochs, so its length never changes.
+
+    Args:
+        num: rows.
+        batch_size: rows in a batch.
+        generator: of the shuffles.
+        flip: of the mirroring; None: no row is mirrored.
+        device: where the numbers are wanted.
+    """
+
+    def __init__(
+        self,
+        num: int,
+        batch_size: int,
+        generator: torch.Generator,
+        flip: torch.Generator | None,
+        device: torch.device,
+    ) -> None:
+        self._num = num
+        self._size = batch_size
+        self._generators = [generator] if flip is None else [generator, flip]
+        self._device = device
+        self._before = [each.get_state() for each in self._generators]
+        self._epoch: list[Tensor] = []
+        self._position = 0
+
+    def __call__(self) -> list[Tensor]:
+        """The next batch's row numbers int64 [N] and, with `flip`, bool [N]."""
+        if not self._epoch:
+            self._epoch = self._shuffle()
+        end = self._position + self._size
+        if end <= self._num:
+            taken = [each[self._position : end] for each in self._epoch]
+            self._position = end
+            return taken
+        parts, wanted = [[each[self._position :] for each in self._epoch]], end - self._num
+        while wanted > 0:  # more than once only where a batch is larger than the data
+            self._epoch = self._shuffle()
+            parts.append([each[:wanted] for each in self._epoch])
+            self._position = min(wanted, self._num)
+            wanted -= self._position
+        return [torch.cat(each) for each in zip(*parts, strict=True)]
+
+    def copy(self) -> Order:
+        """An order that goes on from here without moving this one or its generators."""
+        flip = None if len(self._generators) == 1 else torch.Generator()
+        copied = Order(self._num, self._size, torch.Generator(), flip, torch.device("cpu"))
+        copied.load_state_dict(self.state_dict())
+        for mine, its in zip(self._generators, copied._generators, strict=True):
+            its.set_state(mine.get_state())
+        return copied
+
+    def _shuffle(self) -> list[Tensor]:
+        self._before = [each.get_state() for each in self._generators]
+        drawn = [torch.randperm(self._num, generator=self._generators[0])]
+        for flip in self._generators[1:]:
+            drawn.append(torch.randint(2, (self._num,), generator=flip, dtype=torch.bool))
+        return [each.to(self._device) for each in drawn]
+
+    def state_dict(self) -> dict[str, Any]:
+        """The position in the epoch, and the generators' states before its shuffle."""
+        state: dict[str, Any] = {
+            "before": self._before[0],
+            "position": self._position,
+            "started": bool(self._epoch),
+        }
+        return state if len(self._before) == 1 else {**state, "before_flip": self._before[1]}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go back to a position; the generators themselves are restored with the streams."""
+        after = [each.get_state() for each in self._generators]
+        self._epoch = []
+        if state["started"]:
+            before = [state["before"], state.get("before_flip")]
+            for each, its in zip(self._generators, before, strict=False):
+                if its is not None:
+                    each.set_state(its.cpu())
+            self._epoch = self._shuffle()
+        self._position = state["position"]
+        for each, its in zip(self._generators, after, strict=True):
+            each.set_state(its)
 
 
 class Batches:
     """Endless batches of equal size; every sample is seen once an epoch.
 
-    A batch may straddle two epochs, so its shape never changes. The index is shuffled on the CPU
-    with the stream `order`, the same on every device.
+    Resident or read by workers, mirrored or not, the same generators give the same batches. A
+    state is of the batches that were handed out, however many were read ahead. `close`, or the
+    end of a `with`, ends the workers.
 
     Args:
-        tensors: samples by key, each [N, ...], already on their device; none for a game without
-            data, whose batches are empty.
+        tensors: samples by key, each [N, ...], on their device; sources are read. None for a game
+            without data, whose batches are empty.
         batch_size: samples in a batch.
         generator: the CPU generator of the stream `order`.
+        dtype: of floats, and of the images in [-1, 1] that bytes become.
+        device: of the batches; None: that of the tensors.
+        flip: the CPU generator of the stream `flip`; None: images are not mirrored.
+        workers: processes that read sources; 0: this one does.
     """
 
     def __init__(
-        self, tensors: Mapping[str, Tensor], batch_size: int, generator: torch.Generator
+        self,
+        tensors: Mapping[str, Rows],
+        batch_size: int,
+        generator: torch.Generator,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | None = None,
+        flip: torch.Generator | None = None,
+        workers: int = 0,
     ) -> None:
-        self._tensors = dict(tensors)
+        self._resident = {key: rows for key, rows in tensors.items() if isinstance(rows, Tensor)}
+        self._sources = {key: rows for key, rows in tensors.items() if not isinstance(rows, Tensor)}
+        self._keys = tuple(tensors)
         self._size = batch_size
-        self._generator = generator
-        self._num = len(next(iter(self._tensors.values()))) if self._tensors else 0
-        self._before = generator.get_state()
-        self._index: Tensor | None = None
-        self._position = 0
+        self._dtype = dtype
+        self._num = len(next(iter(tensors.values()))) if tensors else 0
+        self._device = device or next(
+            (rows.device for rows in self._resident.values()), torch.device("cpu")
+        )
+        # Daemons (some process pools) may not have processes of their own.
+        alone = multiprocessing.current_process().daemon or self._device.type == "meta"
+        self._workers = 0 if alone else workers
+        # Sources are read by numbers on the CPU; fetching those from a GPU would wait for it.
+        where = torch.device("cpu") if self._sources else self._device
+        self._order = Order(self._num, batch_size, generator, flip, where)
+        self._reader: Reader | None = None
 
     @property
     def steps_per_epoch(self) -> float:
@@ -41,46 +155,74 @@ class Batches:
         return self._num / self._size
 
     def __call__(self) -> Batch:
-        """The next batch."""
-        if not self._tensors:
+        """The next batch.
+
+        Raises:
+            RunFailed: an image cannot be read any more, or a worker has died.
+        """
+        if not self._keys:
             return {}
-        index = self._next_index()
-        return {key: value.index_select(0, index) for key, value in self._tensors.items()}
+        if self._sources and self._workers and self._reader is None:
+            self._reader = self._read_ahead()
+        index, *flipped = self._order()
+        found = self._read(index) if self._sources else {}
+        for key, rows in self._resident.items():
+            found[key] = rows.index_select(0, index.to(rows.device))
+        return {key: self._finish(found[key], flipped) for key in self._keys}
 
-    def _shuffle(self) -> Tensor:
-        self._before = self._generator.get_state()
-        index = torch.randperm(self._num, generator=self._generator)
-        return index.to(next(iter(self._tensors.values())).device)
+    def _read_ahead(self) -> Reader:
+        ahead = self._order.copy()
+        return Reader(
+            self._sources,
+            lambda: ahead()[0],
+            self._workers,
+            pinned=self._device.type == "cuda",
+        )
 
-    def _next_index(self) -> Tensor:
-        if self._index is None:
-            self._index = self._shuffle()
-        end = self._position + self._size
-        if end <= self._num:
-            index = self._index[self._position : end]
-            self._position = end
-            return index
-        parts, wanted = [self._index[self._position :]], end - self._num
-        while wanted > 0:  # more than once only where a batch is larger than the data
-            self._index = self._shuffle()
-            parts.append(self._index[:wanted])
-            self._position = min(wanted, self._num)
-            wanted -= self._position
-        return torch.cat(parts)
+    def _read(self, index: Tensor) -> dict[str, Tensor]:
+        try:
+            if self._reader is not None:
+                found = self._reader()
+            elif self._device.type == "meta":  # shapes are all that is wanted
+                return {
+                    key: torch.empty((len(index), *rows.shape[1:]), dtype=rows.dtype, device="meta")
+                    for key, rows in self._sources.items()
+                }
+            else:
+                found = {key: rows.index_select(0, index) for key, rows in self._sources.items()}
+        except (ValueError, RuntimeError) as error:
+            raise RunFailed(" ".join(str(error).split())) from error
+        return {key: rows.to(self._device, non_blocking=True) for key, rows in found.items()}
+
+    def _finish(self, rows: Tensor, flipped: list[Tensor]) -> Tensor:
+        """Rows [N, ...] as the networks see them; images, which have rows of pixels, mirrored."""
+        if flipped and rows.ndim == 4:
+            mask = flipped[0].to(rows.device).view(-1, 1, 1, 1)
+            rows = torch.where(mask, rows.flip(-1), rows)
+        return as_floats(rows, self._dtype)
 
     def state_dict(self) -> dict[str, Any]:
-        """The position in the epoch, and the generator's state before its shuffle."""
-        return {
-            "before": self._before,
-            "position": self._position,
-            "started": self._index is not None,
-        }
+        """The position in the epoch, and the generators' states before its shuffle."""
+        return self._order.state_dict()
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go back to a position; the generator itself is restored with the streams."""
-        after = self._generator.get_state()
-        if state["started"]:
-            self._generator.set_state(state["before"].cpu())
-            self._index = self._shuffle()
-        self._position = state["position"]
-        self._generator.set_state(after)
+        """Go back to a position; the generators themselves are restored with the streams."""
+        self.close()
+        self._order.load_state_dict(state)
+
+    def close(self) -> None:
+        """End the workers; the next batch starts others."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def __enter__(self) -> Batches:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

@@ -190,7 +190,10 @@ class Composer:
             raise ConfigError(
                 f"network=auto: no network is known for {builder.kind}; choose network=<option>"
             )
-        return registry.AUTO_NETWORKS[builder.kind]
+        algorithm = registry.table("algorithms").get(OmegaConf.select(config, "model.algorithm"))
+        own: dict[str, tuple[str, str]] = {} if algorithm is None else dict(algorithm.auto_networks)
+        plain, critic = {**registry.AUTO_NETWORKS, **own}[builder.kind]
+        return critic if registry.wants_critic(config) else plain
 
     def _check(self, config: DictConfig, choices: dict[str, Any]) -> None:
         try:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_runner import registry
-from gan_runner.datasets.dataset import Dataset
+from gan_runner.datasets.dataset import Dataset, Rows
 from gan_runner.game import Recipe
 from gan_runner.hosts import Solo
 from gan_runner.models.context import Context
@@ -51,13 +52,21 @@ class Run:
             compile_networks=device["compile"],
         )
 
-    def tensors(self, split: str, dtype: torch.dtype) -> dict[str, Tensor]:
-        """What the game reads of a split, on the run's device; empty where there is no data."""
+    def tensors(self, split: str, dtype: torch.dtype) -> dict[str, Rows]:
+        """What the game reads of a split, on the run's device; empty where there is no data.
+
+        Images are bytes still (see `datasets.as_floats`), and a source stays what it is.
+        """
         return {
-            key: value.to(self.device, dtype if value.is_floating_point() else value.dtype)
+            key: self._moved(value, dtype)
             for key, value in self.dataset.splits.get(split, {}).items()
             if key in self.recipe.data
         }
+
+    def _moved(self, rows: Rows, dtype: torch.dtype) -> Rows:
+        if not isinstance(rows, Tensor):
+            return rows
+        return rows.to(self.device, dtype if rows.is_floating_point() else rows.dtype)
 
 
 def dispatch(config: Config) -> Run:
@@ -97,15 +106,30 @@ def make_recipe(config: Config, dataset: Dataset) -> Recipe:
     penalised = algorithm.adversarial and penalty["name"] != "none"
     context = Context(
         model=config["model"],
+        network=config["network"],
         dataset=dataset,
         loss=registry.load("losses", config["loss"]["name"]) if algorithm.adversarial else None,
         penalty=registry.load("penalties", penalty["name"]) if penalised else None,
         penalty_every=penalty.get("every", 1),
-        generator=lambda inputs, outputs: family.generator(config["network"], inputs, outputs),
-        discriminator=lambda inputs: family.discriminator(config["network"], inputs),
+        # Third-party families need not know of classes: those are handed over only where there are.
+        generator=partial(_build, family, "generator", config["network"]),
+        discriminator=partial(_build, family, "discriminator", config["network"]),
+        trunk=lambda inputs: family.trunk(config["network"], inputs),
     )
     recipe: Recipe = registry.resolve(algorithm.target)(context)
     return recipe
+
+
+def _build(
+    family: Any,
+    role: str,
+    section: Config,
+    *shapes: tuple[int, ...],
+    num_classes: int | None = None,
+) -> nn.Module:
+    classes = {} if num_classes is None else {"num_classes": num_classes}
+    network: nn.Module = getattr(family, role)(section, *shapes, **classes)
+    return network
 
 
 def collect_numbers(config: Config) -> dict[str, float]:

@@ -189,6 +189,7 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
             loaded.prepared, loaded.host, section, split=split, checkpoint=loaded.checkpoint
         )
         floors = evaluation.measure_floor(loaded.prepared, section, split=split)
+        ceilings = evaluation.measure_ceiling(loaded.prepared, section, split=split)
         precision = loaded.config["device"]["precision"]
         environment = result.environment(loaded.host.device, precision=precision)
     return {
@@ -196,19 +197,17 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
         "step": loaded.step,
         "metrics": metrics_as_dict(found),
         "floor": floors,
+        **({"ceiling": ceilings} if ceilings else {}),
         **environment,
     }
 
 
 def fitting(run: Run) -> tuple[str, ...]:
     """The metrics that a run offers all for."""
+    from gan_runner.facts import facts_of_run
     from gan_runner.registry import METRICS
 
-    facts = {"toy"} if run.recipe.sample is None else {"samples"}
-    if run.dataset.modes is not None:
-        facts.add("modes")
-    if run.recipe.paired:
-        facts.add("pairs")
+    facts = facts_of_run(run)
     return tuple(name for name, metric in METRICS.items() if metric.needs <= facts)
 
 

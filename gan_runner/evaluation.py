@@ -1,80 +1,88 @@
-"""Draws samples from a run's networks and measures them."""
+"""Measures a run: its metrics, and what stands beside them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_runner.datasets.dataset import Dataset
+from gan_runner import feature_cache
 from gan_runner.dispatch import Run
-from gan_runner.game import Batch
+from gan_runner.draws import chosen_rows, draw_samples, generate
+from gan_runner.facts import facts_of_run
 from gan_runner.hosts import Solo
+from gan_runner.metric_inputs import (
+    Setting,
+    find_view,
+    of_fresh_data,
+    of_game,
+    of_judged_data,
+    of_noise,
+    untrained,
+)
 from gan_runner.metrics.protocol import (
     METRICS,
     Measurement,
+    Metric,
     MetricInputs,
     Protocol,
     applicable,
     evaluate,
-    floor,
 )
 
-CHUNK = 10_000  # samples generated at once
-
-
-def draw_samples(
-    run: Run,
-    host: Solo,
-    num: int,
-    generator: torch.Generator,
-    *,
-    data: Mapping[str, Tensor] | None = None,
-) -> Tensor:
-    """Draw samples, scaled as the networks see them.
-
-    Args:
-        run: the run.
-        host: its networks.
-        num: how many, where the game draws them from noise alone.
-        generator: of the noise, on the host's device.
-        data: what G takes beside noise (`low` [N, L]); then one sample is drawn for each row.
-
-    Returns:
-        [N, ...] on the host's device.
-    """
-    sample = run.recipe.sample
-    assert sample is not None, "this game has no samples"
-    inputs = dict(data or {})
-    count = len(next(iter(inputs.values()))) if inputs else num
-    with host.evaluating() as nets:
-        parts = []
-        for start in range(0, count, CHUNK):
-            rows = min(CHUNK, count - start)
-            batch: Batch = {key: value[start : start + rows] for key, value in inputs.items()}
-            for name, prior in run.recipe.sample_priors.items():
-                batch[name] = prior.draw(rows, generator, host.device, host.dtype)
-            parts.append(sample(nets, batch).to(host.dtype))
-    return torch.cat(parts)
-
-
-def chosen_rows(tensors: Mapping[str, Tensor], num: int, generator: torch.Generator) -> Batch:
-    """At most `num` rows of a split, the same ones for the same generator."""
-    total = len(tensors["real"])
-    if total <= num:
-        return dict(tensors)
-    index = torch.randperm(total, generator=generator)[:num]
-    return {key: value[index.to(value.device)] for key, value in tensors.items()}
+__all__ = [
+    "check", "chosen_rows", "direction", "draw_samples", "generate", "is_better", "measure",
+    "measure_ceiling", "measure_floor", "measured_names", "names_to_measure",
+]  # fmt: skip
 
 
 def names_to_measure(section: Mapping[str, Any], run: Run) -> tuple[str, ...]:
     """The metrics asked for, or those that fit the run."""
     if section["names"] is not None:
         return tuple(section["names"])
-    # By the game, not the data: one that draws from noise alone makes no pairs of paired data.
-    return applicable(run.dataset.modes is not None, run.recipe.paired, run.dataset.kind)
+    return applicable(facts_of_run(run))
+
+
+def measured_names(run: Run) -> tuple[str, ...]:
+    """The names of the numbers that a run's metrics return."""
+    names = names_to_measure(run.config["metrics"], run)
+    entries = [METRICS[name] for name in names if name in METRICS]
+    labelled = all("label" in split for split in run.dataset.splits.values())
+    return tuple(
+        key for entry in entries for key in entry.values if labelled or key not in entry.optional
+    )
+
+
+def check(run: Run) -> None:
+    """Refuse metrics that could not be computed at the run's end.
+
+    Raises:
+        ValueError: a classifier or a package is not there, or a classifier does not know the run's
+            images or classes.
+    """
+    section = run.config["metrics"]
+    names = names_to_measure(section, run)
+    if run.recipe.sample is None or not names:
+        return
+    for name in names:
+        if (refuse := METRICS[name].check) is not None:
+            refuse()
+    view = find_view(run, section) if _classified(names) else None
+    if view is not None and "label_agreement" in names:
+        num, known = run.dataset.num_classes or 0, view.classifier.num_classes
+        classes = run.dataset.original_classes or range(num)
+        if any(each >= known for each in classes):
+            raise ValueError(
+                f"metrics.names=[label_agreement]: the classifier {view.classifier.name} has "
+                f"{known} classes, {run.dataset.name} has more ({num})"
+            )
+
+
+def _classified(names: tuple[str, ...]) -> bool:
+    return any("classifier" in METRICS[name].needs for name in names if name in METRICS)
 
 
 def measure(
@@ -92,96 +100,55 @@ def measure(
     Returns:
         Measurements by name, e.g. `modes_covered`.
     """
-    seed = run.streams().seed("metrics/metric")
     if run.recipe.sample is None:
-        card = Protocol(
-            num_real=0, num_generated=0, split="none", checkpoint=checkpoint, units="data",
-            seed=seed,
-        )  # fmt: skip
-        values = run.recipe.measure(host.networks) if run.recipe.measure else {}
-        wanted = section["names"]
-        return {
-            name: Measurement(value=value, protocol=card)
-            for name, value in values.items()
-            if wanted is None or name in wanted
-        }
+        return _measure_toy(run, host, section, checkpoint)
     names = names_to_measure(section, run)
     if not names:
         return {}
-    inputs = _inputs(run, host, section, split=split, seed=seed)
-    num_real, num_generated = len(inputs.real), len(inputs.generated)
+    setting = _setting(run, section, split)
+    inputs = of_game(setting, host)
     found: dict[str, Measurement] = {}
     for name in names:
-        metric = METRICS[name]
-        most = metric.max_points or max(num_real, num_generated)
-        card = Protocol(
-            num_real=min(num_real, most),
-            num_generated=min(num_generated, most),
-            split=split,
-            checkpoint=checkpoint,
-            units=metric.units,
-            seed=seed,
-            details={"method": metric.description},
-        )
+        card = _protocol(METRICS[name], inputs, setting, checkpoint)
         for key, value in evaluate(name, inputs).items():
             found[key] = Measurement(value=value, protocol=card)
     return found
 
 
-def _inputs(
-    run: Run, host: Solo, section: Mapping[str, Any], *, split: str, seed: int
-) -> MetricInputs:
-    streams = run.streams()
-    rows_generator = torch.Generator().manual_seed(streams.seed("metrics/real"))
-    rows = chosen_rows(run.tensors(split, host.dtype), section["num_real"], rows_generator)
-    paired = {"low": rows["low"]} if run.recipe.paired else None
-    made = draw_samples(
-        run, host, section["num_generated"], streams.fresh("metrics/generated"), data=paired
-    )
-    return MetricInputs(
-        generated=run.dataset.unscale(made).cpu(),
-        real=run.dataset.unscale(rows["real"]).cpu(),
-        modes=run.dataset.modes,
-        predicted=made.cpu() if paired else None,
-        target=rows["real"].cpu() if paired else None,
-        seed=seed,
-    )
-
-
 def measure_floor(run: Run, section: Mapping[str, Any], *, split: str) -> dict[str, float]:
     """What real points score against real points: a perfect generator's values.
 
-    As many points as are generated, where there are so many, come from a split that shares none
-    with the judged one.
     Paired games have none: their points answer to inputs, and a second draw has other inputs.
     """
     if run.recipe.sample is None or run.recipe.paired:
         return {}
-    apart = _apart(run.dataset, split, section["num_generated"])
-    streams = run.streams()
-
-    def points(name: str, num: int, purpose: str) -> Tensor:
-        generator = torch.Generator().manual_seed(streams.seed(purpose))
-        tensors = {"real": run.dataset.splits[name]["real"]}
-        return run.dataset.unscale(chosen_rows(tensors, num, generator)["real"])
-
-    real = points(split, section["num_real"], "metrics/real")
-    fresh = points(apart, section["num_generated"], "metrics/floor")
-    values: dict[str, float] = {}
-    for name in names_to_measure(section, run):
-        if "pairs" not in METRICS[name].needs:
-            seed = streams.seed("metrics/metric")
-            values |= floor(name, fresh, real, modes=run.dataset.modes, seed=seed)
-    return values
+    setting = _setting(run, section, split)
+    fresh = of_fresh_data(setting, section["num_generated"])
+    if run.dataset.kind != "images":
+        return _values(setting, fresh)
+    # What is said of images alone is said of the judged ones: a classifier knows those that it was
+    # trained on too well.
+    compared = _remembered(setting, fresh, compares={True})
+    return compared | _remembered(setting, of_judged_data(setting), compares={False})
 
 
-def _apart(dataset: Dataset, split: str, num: int) -> str:
-    """A split with other points: the first that has so many of them, else the largest."""
-    reals = {name: dataset.splits[name]["real"] for name in ("validation", "train", "test")}
-    judged = reals[split].data_ptr()  # gauss2d's test set is its training set
-    sizes = {name: len(real) for name, real in reals.items() if real.data_ptr() != judged}
-    enough = (name for name, size in sizes.items() if size >= num)
-    return next(enough, max(sizes, key=lambda name: sizes[name]))
+def measure_ceiling(
+    run: Run, section: Mapping[str, Any], *, split: str
+) -> dict[str, dict[str, float]]:
+    """What images score that no training was spent on: `noise`, and G `untrained`.
+
+    Empty where the data are no images.
+    """
+    if run.recipe.sample is None or run.dataset.kind != "images" or run.recipe.paired:
+        return {}
+    if not names_to_measure(section, run):
+        return {}
+    setting = _setting(run, section, split)
+    return {
+        "noise": _remembered(setting, of_noise(setting)),
+        # Games that differ in their losses alone begin with the same G.
+        "untrained": _remembered(setting, of_game(setting, untrained(run))),
+    }
 
 
 def is_better(name: str, value: float, than: float) -> bool:
@@ -197,6 +164,84 @@ def direction(name: str) -> str:
     return "lower"
 
 
-def measured_names(names: Sequence[str]) -> tuple[str, ...]:
-    """The names of the numbers that metrics return."""
-    return tuple(key for name in names for key in METRICS[name].values)
+def _setting(run: Run, section: Mapping[str, Any], split: str) -> Setting:
+    names = names_to_measure(section, run)
+    view = find_view(run, section) if _classified(names) else None
+    return Setting(run=run, section=section, split=split, view=view)
+
+
+def _fitting(setting: Setting, inputs: MetricInputs) -> list[str]:
+    """The metrics that such inputs have."""
+    names, facts = names_to_measure(setting.section, setting.run), inputs.facts()
+    return [name for name in names if METRICS[name].needs <= facts]
+
+
+def _values(setting: Setting, inputs: MetricInputs) -> dict[str, float]:
+    values: dict[str, float] = {}
+    for name in _fitting(setting, inputs):
+        values |= evaluate(name, inputs)
+    return values
+
+
+def _remembered(
+    setting: Setting, inputs: MetricInputs, *, compares: Set[bool] = frozenset({True, False})
+) -> dict[str, float]:
+    """Values of images that come again, computed once.
+
+    compares: those of which metrics (`Metric.compares`).
+    """
+    tensors = (inputs.generated, inputs.real, inputs.labels)
+    hashes = [None if each is None else feature_cache.content_hash(each) for each in tensors]
+    view = setting.view.identity() if setting.view is not None else ()
+    values: dict[str, float] = {}
+    for name in _fitting(setting, inputs):
+        if METRICS[name].compares not in compares:
+            continue
+        if "codes" in METRICS[name].needs:  # looks at more than images
+            values |= evaluate(name, inputs)
+            continue
+        # What the classifier sees has no draws of a metric's own.
+        seed = None if "classifier" in METRICS[name].needs else inputs.seed
+        key = feature_cache.key("values", name, seed, *hashes, *view)
+        found = feature_cache.remembered(key, partial(_as_tensors, name, inputs))
+        values |= {each: float(value) for each, value in found.items()}
+    return values
+
+
+def _as_tensors(name: str, inputs: MetricInputs) -> dict[str, Tensor]:
+    found = evaluate(name, inputs)
+    return {each: torch.tensor(value, dtype=torch.float64) for each, value in found.items()}
+
+
+def _protocol(metric: Metric, inputs: MetricInputs, setting: Setting, checkpoint: str) -> Protocol:
+    num_real, num_generated = len(inputs.real), len(inputs.generated)
+    most = metric.max_points or max(num_real, num_generated)
+    details: dict[str, Any] = {"method": metric.description, **metric.details}
+    if "classifier" in metric.needs and setting.view is not None:
+        details["classifier"] = dict(setting.view.details())
+    return Protocol(
+        num_real=min(num_real, most),
+        num_generated=min(num_generated, most),
+        split=setting.split,
+        checkpoint=checkpoint,
+        units=metric.units,
+        seed=setting.seed,
+        details=details,
+    )
+
+
+def _measure_toy(
+    run: Run, host: Solo, section: Mapping[str, Any], checkpoint: str
+) -> dict[str, Measurement]:
+    """What a game without samples says of itself."""
+    card = Protocol(
+        num_real=0, num_generated=0, split="none", checkpoint=checkpoint, units="data",
+        seed=run.streams().seed("metrics/metric"),
+    )  # fmt: skip
+    values = run.recipe.measure(host.networks) if run.recipe.measure else {}
+    wanted = section["names"]
+    return {
+        name: Measurement(value=value, protocol=card)
+        for name, value in values.items()
+        if wanted is None or name in wanted
+    }

@@ -116,6 +116,21 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A picture whose rows or columns differ in one known thing: a class, a code.
+
+    Attributes:
+        rows, columns: of the grid; samples go row by row.
+        arrange: (drawn priors of rows x columns samples) -> the same, arranged: what is to be
+            equal along a row or column made equal, what is to differ set. On the draws' device.
+    """
+
+    rows: int
+    columns: int
+    arrange: Callable[[Batch], Batch]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
     """A whole game: what a file in `models/` returns.
 
@@ -130,6 +145,9 @@ class Recipe:
         monitor: (nets, batch, h) -> scalars to log, without gradient, in evaluation mode.
         measure: numbers that characterise a game without samples.
         probabilities: D's outputs are reported as probabilities.
+        grids: further pictures of samples, by name ("classes", "code_1").
+        probe: (nets, samples as the networks see them) -> what the game's own networks read off
+            them, such as InfoGAN's `category` logits [N, K] and `continuous` means [N, J].
     """
 
     networks: Mapping[str, Callable[[], nn.Module]]
@@ -141,6 +159,8 @@ class Recipe:
     monitor: Callable[[Any, Batch, Numbers], Terms] | None = None
     measure: Callable[[Mapping[str, nn.Module]], dict[str, float]] | None = None
     probabilities: bool = False
+    grids: Mapping[str, Grid] = field(default_factory=dict)
+    probe: Callable[[Any, Tensor], dict[str, Tensor]] | None = None
 
     @property
     def paired(self) -> bool:

@@ -7,7 +7,7 @@ group's page imports the schema, and with it Hydra.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import MISSING as NO_DEFAULT
 from dataclasses import Field, fields, is_dataclass
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, get_type_hints
 from gan_runner import __version__, conf_files
 from gan_runner.errors import ConfigError
 
-COLUMNS, LINES = 100, 60
+COLUMNS, LINES = 100, 70
 _WORD = 12  # columns of a group's name
+_SMALL = "_cpu"  # what ends the name of an experiment's small form
 _IN_FULL = ("model", "dataset", "experiment")  # groups with a line for each option, as room allows
 _KEYS = (
     ("training.steps=20000", "length of the run; or in passes over the data: training.epochs=100"),
@@ -34,7 +35,7 @@ _FLAGS = (
 )
 _EXAMPLES = (
     "gan-run model=wgan_gp dataset=ring8 training.steps=2000",
-    "gan-run experiment=anatomizing_fig4",
+    "gan-run experiment=dcgan_mnist_cpu",
     "gan-run dataset=table dataset.path=points.csv network.generator.widths=[64,64]",
     "gan-run resume=outputs/2026-01-31/12-00-00-000000_vgan_ring8 training.steps=40000",
 )
@@ -110,12 +111,22 @@ def _screen(in_full: Sequence[str], config_dirs: Sequence[Path]) -> Iterator[str
             yield f"{group}="
             yield from _option_lines(options)
         else:
-            yield from _wrapped(f"{group}=".ljust(_WORD), " ".join(options))
+            yield from _wrapped(f"{group}=".ljust(_WORD), " ".join(_short_forms(options)))
     yield ""
     yield from _block("keys that are often set", _KEYS)
     yield from _block("flags", _FLAGS)
     yield "examples:"
     yield from (f"  {example}" for example in _EXAMPLES)
+
+
+def _short_forms(options: Iterable[str]) -> Iterator[str]:
+    """Names, where `x` and its small form `x_cpu` are one word: `x[_cpu]`."""
+    names = set(options)
+    for name in options:
+        if f"{name}{_SMALL}" in names:
+            yield f"{name}[{_SMALL}]"
+        elif not (name.endswith(_SMALL) and name.removesuffix(_SMALL) in names):
+            yield name
 
 
 def _block(title: str, rows: Sequence[tuple[str, str]]) -> Iterator[str]:

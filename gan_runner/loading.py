@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_runner import checkpoint, evaluation
+from gan_runner import checkpoint, draws, latent
+from gan_runner.datasets.dataset import resident
 from gan_runner.dispatch import Run, dispatch
 from gan_runner.hosts import Solo
+from gan_runner.priors import Labels
 from gan_runner.run_folder import read_config
 from gan_runner.trainer import Trainer
 
@@ -49,6 +51,7 @@ class Loaded:
         seed: int = 0,
         split: str = "test",
         low: Tensor | None = None,
+        label: int | str | None = None,
     ) -> Tensor:
         """Samples [N, ...] in data units, on the CPU.
 
@@ -58,9 +61,11 @@ class Loaded:
             seed: of the noise.
             split: where a paired game's inputs are from: its rows, evenly spread.
             low: a paired game's inputs [N, L] of your own, in data units.
+            label: the class of all samples, by name or number, for games whose G takes one; None:
+                drawn.
 
         Raises:
-            ValueError: the game has no samples, or the inputs do not fit it.
+            ValueError: the game has no samples, or the inputs or the class do not fit it.
         """
         name, recipe = self.config["name"], self.prepared.recipe
         if recipe.sample is None:
@@ -71,10 +76,30 @@ class Loaded:
             raise ValueError(f"{name} makes its samples from noise alone: it takes no inputs")
         given = {"low": self._inputs(num, split, low)} if recipe.paired else None
         generator = torch.Generator(self.host.device).manual_seed(seed)
-        made = evaluation.draw_samples(
-            self.prepared, self.host, 1000 if num is None else num, generator, data=given
+        made, _ = draws.generate(
+            self.prepared,
+            self.host,
+            1000 if num is None else num,
+            generator,
+            data=given,
+            arrange=None if label is None else latent.of_class(self.class_number(label)),
         )
         return self.prepared.dataset.unscale(made).cpu()
+
+    def class_number(self, label: int | str) -> int:
+        """The number of a class that G can be asked for.
+
+        Raises:
+            ValueError: G takes no class, or not this one.
+        """
+        name, prior = self.config["name"], self.prepared.recipe.sample_priors.get("label")
+        if not isinstance(prior, Labels):
+            raise ValueError(f"class {label}: {name} makes its samples without a class")
+        names = latent.class_names(self.prepared.dataset)
+        found = latent.find_class(label, names) if isinstance(label, str) else label
+        if found is None or not 0 <= found < prior.num_classes:
+            raise ValueError(f"class {label}: must be one of {', '.join(names)}")
+        return found
 
     def _inputs(self, num: int | None, split: str, low: Tensor | None) -> Tensor:
         """A paired game's inputs, scaled, on the host's device."""
@@ -87,7 +112,7 @@ class Loaded:
             return dataset.scale_low(low[:num].cpu().double()).to(host.dtype).to(host.device)
         if split not in dataset.splits:
             raise ValueError(f"split={split!r}: must be one of {', '.join(dataset.splits)}")
-        rows = self.prepared.tensors(split, host.dtype)["low"]
+        rows = resident(self.prepared.tensors(split, host.dtype)["low"])
         num = 1000 if num is None else num
         if num >= len(rows):
             return rows

@@ -41,10 +41,23 @@ class Optimizer(Protocol):
 MakeOptimizer = Callable[[Sequence[nn.Parameter], str], Optimizer]
 
 
+def _memory_order(tensor: Tensor) -> tuple[int, ...] | None:
+    """The dimensions of a tensor as they lie in memory; None for the common order."""
+    if tensor.is_contiguous():
+        return None
+    strides = tensor.stride()
+    return tuple(sorted(range(len(strides)), key=lambda dim: -strides[dim]))
+
+
+def _inverse(order: Sequence[int]) -> list[int]:
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
 class Flat:
     """An element-wise optimizer on one vector that all parameters are views of.
 
-    Buffers are [P] for P parameters in all. Subclasses give `_move`.
+    Buffers are [P] for P parameters in all, each parameter's numbers in the order in which they lie
+    in memory; in a checkpoint they are in the common order. Subclasses give `_move`.
     """
 
     buffers: tuple[str, ...] = ()
@@ -53,21 +66,40 @@ class Flat:
         self.initial_lr = self.lr = lr
         self._section = section
         self._parameters = parameters
-        self._vector = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
-        start = 0
-        for parameter in parameters:
-            end = start + parameter.numel()
-            parameter.data = self._vector[start:end].view(parameter.shape)
-            start = end
+        self._sizes = [parameter.numel() for parameter in parameters]
+        self._orders = [_memory_order(parameter) for parameter in parameters]
+        self._vector = self._joined([parameter.detach() for parameter in parameters])
+        for parameter, view in zip(parameters, self._parted(self._vector), strict=True):
+            parameter.data = view
         self._num_steps = 0
         self._state = {name: torch.zeros_like(self._vector) for name in self.buffers}
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """Tensors of the parameters' shapes as one vector [P], in the parameters' memory order."""
+        return torch.cat(
+            [
+                (part if order is None else part.permute(order)).reshape(-1)
+                for part, order in zip(parts, self._orders, strict=True)
+            ]
+        )
+
+    def _parted(self, vector: Tensor) -> list[Tensor]:
+        """The inverse of `_joined`: views of the vector."""
+        return [
+            part.view(parameter.shape)
+            if order is None
+            else part.view([parameter.shape[dim] for dim in order]).permute(_inverse(order))
+            for part, parameter, order in zip(
+                torch.split(vector, self._sizes), self._parameters, self._orders, strict=True
+            )
+        ]
 
     def step(self, gradients: Gradients) -> None:
         """One update. Nothing here requires a gradient: the vector is no parameter."""
         self._num_steps += 1
-        gradient = torch.cat(
+        gradient = self._joined(
             [
-                parameter.new_zeros(parameter.numel()) if part is None else part.reshape(-1)
+                torch.zeros_like(parameter) if part is None else part
                 for parameter, part in zip(self._parameters, gradients, strict=True)
             ]
         )
@@ -86,13 +118,20 @@ class Flat:
 
     def state_dict(self) -> dict[str, Any]:
         """Moments and rate."""
-        return {"lr": self.lr, "num_steps": self._num_steps, "state": self._state}
+        state = {
+            name: torch.cat([part.reshape(-1) for part in self._parted(buffer)])
+            for name, buffer in self._state.items()
+        }
+        return {"lr": self.lr, "num_steps": self._num_steps, "state": state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put moments and rate back."""
         self.lr, self._num_steps = state["lr"], state["num_steps"]
         for name, buffer in self._state.items():
-            buffer.copy_(state["state"][name])
+            parts = torch.split(state["state"][name], self._sizes)
+            shapes = [parameter.shape for parameter in self._parameters]
+            shaped = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
+            buffer.copy_(self._joined(shaped))
 
 
 class FlatAdam(Flat):
@@ -165,7 +204,8 @@ class Fused:
     def step(self, gradients: Gradients) -> None:
         """One update."""
         for parameter, gradient in zip(self._parameters, gradients, strict=True):
-            parameter.grad = torch.zeros_like(parameter) if gradient is None else gradient
+            part = torch.zeros_like(parameter) if gradient is None else gradient
+            parameter.grad = _laid_out_as(parameter, part)
         self._optimizer.step()
 
     def restart(self) -> None:
@@ -179,6 +219,17 @@ class Fused:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put moments and rate back."""
         self._optimizer.load_state_dict(dict(state))
+        for parameter, moments in self._optimizer.state.items():
+            for name, value in moments.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    moments[name] = _laid_out_as(parameter, value)
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """The value in the parameter's memory layout: fused kernels do not look at strides."""
+    if value.stride() == parameter.stride():
+        return value
+    return torch.empty_like(parameter).copy_(value)
 
 
 def _has_fused(parameters: Sequence[nn.Parameter]) -> bool:

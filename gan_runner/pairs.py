@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_runner import conf_files, registry
 from gan_runner.checks import as_typed
 from gan_runner.errors import ConfigError
+from gan_runner.facts import facts_of_config
 from gan_runner.overrides import listed
 
 _DATA_WORDS = {"real": "data", "low": "paired data", "label": "labels"}
@@ -23,6 +24,11 @@ _NEED_WORDS = {
     "modes": "data whose modes are known",
     "pairs": "a model of paired data",
     "toy": "a game without data",
+    "images": "images",
+    "classifier": "images that a classifier knows (metrics.classifier=<file>)",
+    "stacked": "stacked images",
+    "labels": "a model that is asked for classes",
+    "codes": "a model whose codes can be read back",
 }
 
 
@@ -42,7 +48,15 @@ def check_pairs(
     said = {group: f"{group}={option}" for group, option in choices.items()}
     algorithm = registry.lookup("algorithms", config.model.algorithm)
     builder = registry.lookup("datasets", config.dataset.builder)
-    lacking = sorted(algorithm.needs - builder.provides(config.dataset))
+    provided = builder.provides(config.dataset)
+    lacking = sorted(algorithm.needs - provided)
+    if not lacking and algorithm.needs_any and not algorithm.needs_any & provided:
+        words = " or ".join(_DATA_WORDS.get(key, key) for key in sorted(algorithm.needs_any))
+        fitting = _fitting_datasets(algorithm.needs, config_dirs, algorithm.needs_any)
+        raise ConfigError(
+            f"{said['model']} needs {words}, which {said['dataset']} has not. "
+            f"Datasets that fit: {listed(fitting)}"
+        )
     if lacking:
         words = listed(_DATA_WORDS.get(key, key) for key in lacking)
         raise ConfigError(
@@ -50,7 +64,7 @@ def check_pairs(
             f"Datasets that fit: {listed(_fitting_datasets(algorithm.needs, config_dirs))}"
         )
     _check_network(config, said, algorithm, builder, config_dirs)
-    _check_metrics(config, said, algorithm, builder)
+    _check_metrics(config, said, builder)
     _check_training(config, builder)
     if algorithm.adversarial:
         _check_game(config, said)
@@ -87,15 +101,8 @@ def _check_network(
         )
 
 
-def _check_metrics(
-    config: DictConfig, said: Mapping[str, str], algorithm: Any, builder: Any
-) -> None:
-    facts = {"toy"} if builder.kind == "none" else {"samples"}
-    if builder.has_modes:
-        facts.add("modes")
-    if "low" in algorithm.needs:
-        facts.add("pairs")
-    section = config.metrics
+def _check_metrics(config: DictConfig, said: Mapping[str, str], builder: Any) -> None:
+    facts, section = facts_of_config(config), config.metrics
     for name in section.get("names") or ():
         lacking = sorted(registry.METRICS[name].needs - facts)
         if lacking:
@@ -104,6 +111,11 @@ def _check_metrics(
                 f"metrics.names=[{name}] needs {_NEED_WORDS[lacking[0]]}, not {said['model']} "
                 f"{said['dataset']}. Metrics that fit: {listed(fitting)}"
             )
+    if section.get("classifier") is not None and builder.kind != "images":
+        raise ConfigError(
+            f"metrics.classifier={section.classifier}: {said['dataset']} has "
+            f"{_kinds([builder.kind])}, and classifiers know images"
+        )
     if section.get("checkpoint") == "best" and section.get("every") is None:
         raise ConfigError("metrics.checkpoint=best needs metrics.every=<steps> to pick from")
 
@@ -174,14 +186,19 @@ class _Recorded(dict[str, Any]):
         return super().get(key, default)
 
 
-def _fitting_datasets(needs: frozenset[str], config_dirs: Sequence[Path]) -> Iterator[str]:
+def _fitting_datasets(
+    needs: frozenset[str], config_dirs: Sequence[Path], needs_any: frozenset[str] = frozenset()
+) -> Iterator[str]:
     """Options of `dataset` that provide what is needed, with the key that makes them do so."""
+
+    def fits(provided: frozenset[str]) -> bool:
+        return needs <= provided and (not needs_any or bool(needs_any & provided))
 
     def with_key(builder: Any) -> bool | str:
         section = _Recorded({})
-        if needs <= builder.provides(section):
+        if fits(builder.provides(section)):
             return True
-        fitting = (key for key in section.asked if needs <= builder.provides({key: [0]}))
+        fitting = (key for key in section.asked if fits(builder.provides({key: "0"})))
         return next((f" (with dataset.{key})" for key in fitting), False)
 
     return _datasets(with_key, config_dirs)

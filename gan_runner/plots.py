@@ -1,4 +1,4 @@
-"""Pictures of samples and losses: drawing only, without pyplot and without global state.
+"""Pictures of points and losses: drawing only, without pyplot and without global state.
 
 Colours are of Okabe and Ito's palette, which colour-blind people can tell apart.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import EllipseCollection, PathCollection
 from matplotlib.figure import Figure
@@ -21,11 +22,11 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 from torch import Tensor
 
-from gan_runner.datasets.dataset import Dataset, Modes
+from gan_runner.datasets.dataset import Dataset, Modes, Rows, as_floats, resident
 from gan_runner.result import write_atomic
 
 Array = np.ndarray[Any, np.dtype[Any]]
-Rows = Mapping[str, Sequence[tuple[int, float]]]  # tag -> (step, value)
+Curves = Mapping[str, Sequence[tuple[int, float]]]  # tag -> (step, value)
 
 REAL, GENERATED = "#0072B2", "#D55E00"
 MORE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -211,7 +212,7 @@ def is_drawn(tag: str) -> bool:
     return tag.startswith(("loss/", "metrics/")) or tag in OUTPUTS
 
 
-def draw_losses(rows: Rows, *, steps_per_epoch: float = 0) -> Figure:
+def draw_losses(rows: Curves, *, steps_per_epoch: float = 0) -> Figure:
     """Draw the players' losses, D's outputs, and each metric that was measured more than once.
 
     rows: (step, value) pairs under `loss/<player>`, `output/real`, `output/fake`,
@@ -239,7 +240,7 @@ def draw_losses(rows: Rows, *, steps_per_epoch: float = 0) -> Figure:
     return figure
 
 
-def _curves(axes: Any, curves: Rows, unit: float) -> None:
+def _curves(axes: Any, curves: Curves, unit: float) -> None:
     """Draw the curves of a panel; a long one faintly, with its running mean over it."""
     colours = [REAL, GENERATED, *MORE] if len(curves) > 1 else [MORE[0]]
     shown = [np.zeros(0)]
@@ -277,36 +278,6 @@ def _clip_outliers(axes: Any, y: Array) -> int:
     low, high = low - 0.1 * (high - low), high + 0.1 * (high - low)
     axes.set_ylim(low, high)
     return int(((y < low) | (y > high)).sum())
-
-
-# --- images ----------------------------------------------------------------------------------
-
-
-def draw_grid(images: Tensor) -> Image.Image:
-    """Lay images [N, C, H, W] in [-1, 1] out in a near-square grid, row by row.
-
-    C is 1 (grey) or 3 (RGB). Small images are enlarged by a whole factor, pixel by pixel. Values
-    outside [-1, 1] are clipped; NaN is drawn black.
-
-    Raises:
-        ValueError: no images, or neither one nor three channels.
-    """
-    if images.ndim != 4 or not len(images) or images.shape[1] not in (1, 3):
-        raise ValueError(f"images: shape {tuple(images.shape)}, must be [N, 1 or 3, H, W], N > 0")
-    pixels = np.nan_to_num(_array(images).reshape(images.shape), nan=-1.0)
-    pixels = np.round((pixels.clip(-1, 1) + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
-    factor = max(1, round(56 / max(pixels.shape[1:3])))
-    pixels = pixels.repeat(factor, axis=1).repeat(factor, axis=2)  # [N, H, W, C]
-    count, height, width, channels = pixels.shape
-    columns = math.ceil(math.sqrt(count))
-    gap, lines = 3, math.ceil(count / columns)
-    size = (gap + lines * (height + gap), gap + columns * (width + gap), channels)
-    canvas = np.full(size, 255, dtype=np.uint8)
-    for index, image in enumerate(pixels):
-        top = gap + index // columns * (height + gap)
-        left = gap + index % columns * (width + gap)
-        canvas[top : top + height, left : left + width] = image
-    return Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
 
 
 # --- files and dress -------------------------------------------------------------------------
@@ -378,7 +349,8 @@ def _array(tensor: Tensor) -> Array:
     return array
 
 
-def _evenly(points: Tensor, num: int) -> Tensor:
-    if len(points) <= num:
-        return points
-    return points[np.linspace(0, len(points) - 1, num).round().astype(int)]
+def _evenly(rows: Rows, num: int) -> Tensor:
+    """Floats of at most so many rows, evenly spread."""
+    places = torch.linspace(0, len(rows) - 1, num, dtype=torch.float64).round().long()
+    found = resident(rows) if len(rows) <= num else rows[places.to(rows.device)]
+    return as_floats(found, found.dtype if found.is_floating_point() else torch.float32)

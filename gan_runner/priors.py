@@ -51,6 +51,19 @@ class Uniform:
         )
 
 
+@dataclass(frozen=True)
+class Labels:
+    """Classes 0 to `num_classes` - 1, each equally likely."""
+
+    num_classes: int
+
+    def draw(
+        self, num: int, generator: torch.Generator, device: torch.device, dtype: torch.dtype
+    ) -> Tensor:
+        """Values [num], int64."""
+        return torch.randint(self.num_classes, (num,), generator=generator, device=device)
+
+
 def latent(name: str, size: int) -> Normal | Uniform:
     """The prior of z: `normal` is N(0, 1), `uniform` U[-1, 1)."""
     return Normal((size,)) if name == "normal" else Uniform((size,), -1.0, 1.0)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 Keys = frozenset[str]
@@ -24,8 +25,12 @@ class Algorithm:
 
     target: str
     needs: Keys = frozenset({"real"})  # keys of the data's batches
+    needs_any: Keys = frozenset()  # one of these keys, too
     networks: Keys = frozenset({"mlp"})  # families that it can be played with
+    offers: Keys = frozenset()  # what G can be asked for: "labels" (where data have them), "codes"
     adversarial: bool = True  # uses `loss` and `penalty`
+    # What network=auto becomes for a kind of data, where it is not as in AUTO_NETWORKS.
+    auto_networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,8 @@ class DatasetBuilder:
     kind: str  # "vectors", "images" or "none"
     provides: Callable[[Mapping[str, Any]], Keys]  # batch keys, from the config's fields
     has_modes: bool = False  # the mixture that the points are from is known
+    classifier: Callable[[Mapping[str, Any]], bool] = lambda _section: False  # one is shipped
+    stacked: bool = False  # each channel is an image of its own to that classifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +62,17 @@ class Function:
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(Function):
-    """A metric; `needs` of the run: "samples", "modes", "pairs", or "toy" (a game without data)."""
+    """A metric; `needs` are among the words of `facts.py`."""
 
     needs: Keys = frozenset({"samples"})
 
 
 def _always(*keys: str) -> Callable[[Mapping[str, Any]], Keys]:
     return lambda _section: frozenset(keys)
+
+
+def _of_size(size: int) -> Callable[[Mapping[str, Any]], bool]:
+    return lambda section: section.get("size") in (None, size)
 
 
 def _table_keys(section: Mapping[str, Any]) -> Keys:
@@ -73,10 +84,23 @@ def _table_keys(section: Mapping[str, Any]) -> Keys:
     return frozenset(keys)
 
 
+def _folder_keys(section: Mapping[str, Any]) -> Keys:
+    """Sub-folders are classes."""
+    path = Path(section.get("path") or "")
+    try:
+        has_classes = any(each.is_dir() and each.name[0] != "." for each in path.iterdir())
+    except OSError:  # told in full by the builder
+        has_classes = False
+    return frozenset({"real", "label"} if has_classes else {"real"})
+
+
+_LATENT = frozenset({"mlp", "dcgan", "resnet"})
 _GAUSSIANS = "gan_runner.datasets.gaussians"
+_IMAGES = "gan_runner.datasets.images"
 _LOSSES = "gan_runner.losses.adversarial:LOSSES"
 _PENALTIES = "gan_runner.losses.penalties:PENALTIES"
 _METRIC_TABLE = "gan_runner.metrics.protocol:METRICS"
+_CLASSIFIED = frozenset({"samples", "classifier"})
 
 METRICS: dict[str, Metric] = {
     "modes": Metric(targets=_METRIC_TABLE, needs=frozenset({"samples", "modes"})),
@@ -85,12 +109,20 @@ METRICS: dict[str, Metric] = {
     "mmd": Metric(targets=_METRIC_TABLE),
     "mse": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
     "psnr": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
+    "classifier_score": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
+    "frechet_classifier_distance": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
+    "kernel_classifier_distance": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
+    "coverage": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
+    "class_modes": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED | {"stacked"}),
+    "label_agreement": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED | {"labels"}),
+    "information": Metric(targets=_METRIC_TABLE, needs=frozenset({"samples", "codes"})),
+    "inception": Metric(targets=_METRIC_TABLE, needs=frozenset({"samples", "images"})),
     "distance": Metric(targets=_METRIC_TABLE, needs=frozenset({"toy"})),
 }
 
 _BUILT_IN: dict[str, dict[str, Any]] = {
     "algorithms": {
-        "adversarial": Algorithm(target="gan_runner.models.adversarial:build"),
+        "adversarial": Algorithm(target="gan_runner.models.adversarial:build", networks=_LATENT),
         "srgan": Algorithm(
             target="gan_runner.models.srgan:build", needs=frozenset({"real", "low"})
         ),
@@ -100,7 +132,22 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
             adversarial=False,
         ),
         "conditional": Algorithm(
-            target="gan_runner.models.conditional:build", needs=frozenset({"real", "low"})
+            target="gan_runner.models.conditional:build",
+            needs_any=frozenset({"low", "label"}),
+            networks=_LATENT,
+            offers=frozenset({"labels"}),
+        ),
+        "acgan": Algorithm(
+            target="gan_runner.models.acgan:build",
+            needs=frozenset({"real", "label"}),
+            networks=_LATENT,
+            offers=frozenset({"labels"}),
+        ),
+        "infogan": Algorithm(
+            target="gan_runner.models.infogan:build",
+            networks=_LATENT,
+            offers=frozenset({"codes"}),
+            auto_networks={"images": ("dcgan_infogan", "dcgan_critic")},
         ),
         "bilinear": Algorithm(
             target="gan_runner.models.bilinear:build",
@@ -140,9 +187,48 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         "table": DatasetBuilder(
             target="gan_runner.datasets.table:table", kind="vectors", provides=_table_keys
         ),
+        "digits": DatasetBuilder(
+            target=f"{_IMAGES}:digits",
+            kind="images",
+            provides=_always("real", "label"),
+            classifier=_of_size(8),
+        ),
+        "mnist": DatasetBuilder(
+            target=f"{_IMAGES}:mnist",
+            kind="images",
+            provides=_always("real", "label"),
+            classifier=_of_size(28),
+        ),
+        "fashion_mnist": DatasetBuilder(
+            target=f"{_IMAGES}:fashion_mnist",
+            kind="images",
+            provides=_always("real", "label"),
+            classifier=_of_size(28),
+        ),
+        "cifar10": DatasetBuilder(
+            target=f"{_IMAGES}:cifar10", kind="images", provides=_always("real", "label")
+        ),
+        "stacked_mnist": DatasetBuilder(
+            target=f"{_IMAGES}:stacked_mnist",
+            kind="images",
+            provides=_always("real"),
+            classifier=_of_size(28),
+            stacked=True,
+        ),
+        "folder": DatasetBuilder(
+            target="gan_runner.datasets.folders:folder", kind="images", provides=_folder_keys
+        ),
     },
     "networks": {
-        "mlp": NetworkFamily(target="gan_runner.networks.mlp:MlpFamily"),
+        "mlp": NetworkFamily(
+            target="gan_runner.networks.mlp:MlpFamily", kinds=frozenset({"vectors", "images"})
+        ),
+        "dcgan": NetworkFamily(
+            target="gan_runner.networks.dcgan:DcganFamily", kinds=frozenset({"images"})
+        ),
+        "resnet": NetworkFamily(
+            target="gan_runner.networks.resnet:ResnetFamily", kinds=frozenset({"images"})
+        ),
         "scalars": NetworkFamily(
             target="gan_runner.networks.scalars:Scalar", kinds=frozenset({"none"})
         ),
@@ -177,7 +263,19 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
     },
 }
 
-AUTO_NETWORKS = {"vectors": "mlp", "none": "scalars"}  # what network=auto becomes
+# What network=auto becomes: the option for a kind of data, and the one whose critic has no
+# normalisation over the batch, for Wasserstein losses and gradient penalties.
+AUTO_NETWORKS = {
+    "vectors": ("mlp", "mlp"),
+    "images": ("dcgan", "dcgan_critic"),
+    "none": ("scalars", "scalars"),
+}
+
+
+def wants_critic(config: Mapping[str, Any]) -> bool:
+    """Whether a game's D should score samples one by one: no BatchNorm in it."""
+    loss, penalty = config["loss"].get("name"), config["penalty"].get("name")
+    return loss == "wasserstein" or penalty not in (None, "none")
 
 
 @cache

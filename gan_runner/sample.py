@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 PROGRAM = "gan-sample"
 SUFFIXES = (".npy", ".csv", ".png")
-NUM = 1000
+NUM, NUM_IMAGES = 1000, 64  # samples in a file; images in a picture
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,15 +41,17 @@ def _parser() -> Parser:
         "--number",
         type=at_least(1),
         metavar="N",
-        help=f"samples (default: {NUM}, or all rows of --input)",
+        help=f"samples (default: {NUM}, {NUM_IMAGES} for a .png of images, or all rows of "
+        "--input); rows of --interpolate (8); samples of --neighbours (16)",
     )
     add("--seed", type=at_least(0), default=0, help="seed of the noise (default: 0)")
     add(
         "--output",
         type=_output,
         metavar="FILE",
-        help="a .npy (float32), .csv (with a header) or .png (against real points) file; "
-        "default: generated.npy in the run folder",
+        help="a .npy (float32; images [N, C, H, W] in [-1, 1]), .csv (with a header; not for "
+        "images) or .png (points against real ones, images in a grid) file; default: "
+        "generated.npy in the run folder, or <picture>.png for the pictures below",
     )
     add(
         "--input",
@@ -72,7 +74,41 @@ def _parser() -> Parser:
         help="last, best, or another name in the run's checkpoints/ (default: last)",
     )
     add("--device", choices=DEVICES, default="cpu", help="where to compute (default: cpu)")
+    add(
+        "--class",
+        dest="label",
+        metavar="LABEL",
+        help="samples of one class, a name or a number, for models whose G takes one",
+    )
+    group = parser.add_argument_group("pictures of images", "at most one of them")
+    add = group.add_mutually_exclusive_group().add_argument
+    add("--interpolate", action="store_true", help="the way from one z to another, row by row")
+    add("--neighbours", action="store_true", help="samples beside the nearest training images")
+    add(
+        "--arithmetic",
+        nargs="?",
+        const="",
+        type=_word,
+        metavar="A-B+C",
+        help="mean z of class A - that of B + that of C, names or numbers (default: 7-1+4 for "
+        "digits, else what the data suggest)",
+    )
+    add(
+        "--grid",
+        nargs="?",
+        const="",
+        type=_word,
+        metavar="NAME",
+        help="the model's own grid of that name, by class or code (default: each)",
+    )
     return parser  # fmt: skip
+
+
+def _word(text: str) -> str:
+    # An option whose value may be left out takes a run folder that comes after it for its value.
+    if text and (Path(text) / "config.yaml").is_file():
+        raise argparse.ArgumentTypeError(f"{text}: is a run folder, which goes before the options")
+    return text
 
 
 def _output(text: str) -> Path:
@@ -88,24 +124,55 @@ def _command(argv: Sequence[str]) -> None:
     given = _parser().parse_args(argv)
     from gan_runner.loading import load
     from gan_runner.process import process_settings, threads
-    from gan_runner.result import write_atomic
 
     loaded = load(given.folder, checkpoint_name=given.checkpoint, device=given.device)
+    is_image = loaded.prepared.dataset.kind == "images"
+    suffix = given.output.suffix.lower() if given.output else ""
+    if is_image and suffix == ".csv":
+        raise ValueError(f"--output={given.output}: images are no rows of a table; .npy or .png")
+    if is_picture(given):
+        _draw_pictures(loaded, given)
+        return
     low = None if given.input is None else read_inputs(loaded, given.input)
+    num = NUM_IMAGES if is_image and suffix == ".png" and given.number is None else given.number
     with process_settings(loaded.config), threads(loaded.threads):
-        made = loaded.sample(given.number, seed=given.seed, split=given.split, low=low)
+        made = loaded.sample(num, seed=given.seed, split=given.split, low=low, label=given.label)
     if len(made) < (given.number or 0):
         source = f"the {given.split} split" if low is None else str(given.input)
         say(
             PROGRAM, f"{source} has {len(made):,} rows: {len(made):,} samples, not {given.number:,}"
         )
     path: Path = given.output or given.folder / "generated.npy"
-    content = encode(made, loaded, path.suffix.lower(), given.split)
+    _write(path, encode(made, loaded, path.suffix.lower(), given.split))
+    print(f"{len(made):,} samples of {loaded.config['name']}, {loaded.checkpoint}: {path}")
+
+
+def _draw_pictures(loaded: Loaded, given: argparse.Namespace) -> None:
+    from gan_runner.process import process_settings, threads
+    from gan_runner.sample_pictures import make
+
+    with process_settings(loaded.config), threads(loaded.threads):
+        for panel, path, content in make(loaded, given):
+            _write(path, content)
+            size, name = len(panel.images), loaded.config["name"]
+            print(f"{size:,} images of {name}, {loaded.checkpoint}: {path}")
+            if panel.title:
+                print(f"  {panel.title}")
+
+
+def is_picture(given: argparse.Namespace) -> bool:
+    """Whether one of the pictures of images is asked for."""
+    flags = given.interpolate or given.neighbours
+    return flags or given.arithmetic is not None or given.grid is not None
+
+
+def _write(path: Path, content: bytes) -> None:
+    from gan_runner.result import write_atomic
+
     try:
         write_atomic(path, content)
     except OSError as error:
         raise ValueError(f"--output={path}: cannot be written ({error.strerror})") from error
-    print(f"{len(made):,} samples of {loaded.config['name']}, {loaded.checkpoint}: {path}")
 
 
 def read_inputs(loaded: Loaded, path: Path) -> Tensor:
@@ -140,10 +207,13 @@ def encode(samples: Tensor, loaded: Loaded, suffix: str, split: str) -> bytes:
     dataset = loaded.prepared.dataset
     if suffix == ".png":
         from gan_runner.callbacks.pictures import draw_samples
+        from gan_runner.datasets.dataset import resident
         from gan_runner.plots import png
 
-        real = dataset.unscale(dataset.splits[split]["real"])
-        return png(draw_samples({"generated": samples, "real": real}, dataset, loaded.step))
+        shown = {"generated": samples}
+        if dataset.kind != "images":
+            shown["real"] = dataset.unscale(resident(dataset.splits[split]["real"]))
+        return png(draw_samples(shown, dataset, loaded.step))
     import numpy as np
 
     array = samples.numpy().astype(np.float32)

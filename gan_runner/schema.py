@@ -23,6 +23,8 @@ UPDATES = ("alternating", "simultaneous", "extragradient")
 ACTIVATIONS = ("relu", "leaky_relu", "elu", "tanh", "sigmoid", "softplus", "identity", "maxout")
 OUTPUTS = tuple(name for name in ACTIVATIONS if name != "maxout")  # maxout has units of its own
 NORMS = ("none", "batch", "layer")
+IMAGE_NORMS = ("none", "batch", "instance", "layer")
+UPSAMPLINGS = ("transposed", "nearest")
 INITIALISATIONS = ("torch", "xavier", "he", "normal", "orthogonal")
 CONTENTS = ("squared_error", "squared_norm", "absolute_error")
 PRIORS = ("normal", "uniform")
@@ -99,13 +101,24 @@ class GameModel(Model):
 
 
 @dataclass
-class AdversarialModel(GameModel):
-    """G maps noise to data, D scores data (Goodfellow et al. 2014 and its variants)."""
+class LatentModel(GameModel):
+    """A model whose generator starts from noise."""
 
     latent_size: int | None = option(
-        None, "numbers in z; null: as many as the data has for vectors, 100 for images", low=1
+        None,
+        "numbers in z; null: 100 for images, 2 beside a paired input, else as many as a sample has",
+        low=1,
     )
     prior: str = option("normal", "z ~ N(0, 1) or U(-1, 1)", choices=PRIORS)
+    output_noise: float = number(
+        0.0, "standard deviation of Gaussian noise on G's output, where D sees it", low=0
+    )
+
+
+@dataclass
+class AdversarialModel(LatentModel):
+    """G maps noise to data, D scores data (Goodfellow et al. 2014 and its variants)."""
+
     pack: int = option(1, "samples that D sees concatenated (PacGAN, Lin et al. 2018)", low=1)
 
 
@@ -131,12 +144,31 @@ class RegressionModel(Model):
 
 
 @dataclass
-class ConditionalModel(GameModel):
-    """G maps a condition and noise to data, D scores the pair (Isola et al. 2017)."""
+class ConditionalModel(LatentModel):
+    """G maps a condition and noise to data, D scores the pair (Mirza and Osindero 2014).
 
-    latent_size: int = option(2, "numbers in z", low=1)
-    prior: str = option("normal", "z ~ N(0, 1) or U(-1, 1)", choices=PRIORS)
-    lambda_l1: float = number(1.0, "weight of the L1 term", low=0)
+    The condition is the paired input where the data have one (Isola et al. 2017), else the label.
+    """
+
+    lambda_l1: float = number(1.0, "weight of the L1 distance to the pair (paired data)", low=0)
+
+
+@dataclass
+class AcganModel(LatentModel):
+    """D also tells the class, and G makes samples of a class (Odena et al. 2017)."""
+
+    lambda_class: float = number(1.0, "weight of the class terms", low=0)
+
+
+@dataclass
+class InfoganModel(LatentModel):
+    """G's codes can be read from its samples by Q (Chen et al. 2016)."""
+
+    latent_size: int | None = option(62, "numbers in z, beside the codes; null: 62", low=1)
+    num_categories: int = option(10, "values of the categorical code", low=2)
+    num_continuous: int = option(2, "continuous codes, drawn from U(-1, 1)", low=0)
+    lambda_categorical: float = number(1.0, "weight of the categorical code's information", low=0)
+    lambda_continuous: float = number(0.1, "weight of the continuous codes' information", low=0)
 
 
 @dataclass
@@ -218,6 +250,8 @@ class Mlp:
     maxout_pieces: int = option(5, "linear pieces of a maxout unit", low=2)
     dropout: float = option(0.0, "share of hidden units switched off in training", low=0, below=1)
     norm: str = option("none", "normalisation of the hidden layers", choices=NORMS)
+    norm_first: bool = option(True, "the first hidden layer is normalised too")
+    spectral: bool = option(False, "spectral normalisation of every weight (Miyato et al. 2018)")
     output: str = option("identity", "activation of the output", choices=OUTPUTS)
     initialisation: str = option("torch", "of the weights", choices=INITIALISATIONS)
 
@@ -236,6 +270,85 @@ class MlpNetwork:
     name: str = option("mlp", "the registered network family")
     generator: Mlp = option(Mlp(), "the generator")
     discriminator: Mlp = option(Mlp(), "the discriminator (critic)")
+
+
+@dataclass
+class ConvNet:
+    """What convolutional networks share; their depth follows from the image's size.
+
+    The image is halved until its shorter side would fall below 4.
+    """
+
+    width: int = option(64, "channels at the finest level; they double at each halving", low=1)
+    max_width: int = option(512, "channels of a level at most", low=1)
+    channels: list[int] = option(
+        [], "channels of each level from coarse to fine (G) or fine to coarse (D); []: by width",
+        low=1,
+    )  # fmt: skip
+    dense: int = option(
+        0, "units of a fully connected layer at the vector's end, in dcgan; 0: no such layer", low=0
+    )
+    activation: str = option("relu", "of the hidden layers", choices=OUTPUTS)
+    slope: float = option(0.2, "LeakyReLU's slope below zero", low=0)
+    norm: str = option("batch", "normalisation", choices=IMAGE_NORMS)
+    spectral: bool = option(False, "spectral normalisation of every weight (Miyato et al. 2018)")
+    attention: int | None = option(
+        None, "self-attention where the shorter side is nearest to this; null: none", low=1
+    )
+    initialisation: str = option("normal", "of the weights", choices=INITIALISATIONS)
+
+
+@dataclass
+class ConvGenerator(ConvNet):
+    """A generator of images."""
+
+    upsampling: str = option(
+        "transposed", "4 x 4 transposed convolutions, or nearest x 2 and 3 x 3", choices=UPSAMPLINGS
+    )
+    condition: str = option(
+        "concat",
+        "how the class goes in, if there is one",
+        choices=("concat", "embedding", "batch_norm"),
+    )
+    output: str = option("tanh", "activation of the output", choices=OUTPUTS)
+
+
+@dataclass
+class ConvDiscriminator(ConvNet):
+    """A discriminator of images."""
+
+    dropout: float = option(0.0, "share of units switched off in training", low=0, below=1)
+    condition: str = option(
+        "concat",
+        "how the class goes in, if there is one",
+        choices=("concat", "embedding", "projection"),
+    )
+
+
+@dataclass
+class DcganNetwork:
+    """Convolutions without pooling (Radford et al. 2016), for images of 8 x 8 or more."""
+
+    name: str = option("dcgan", "the registered network family")
+    generator: ConvGenerator = option(ConvGenerator(), "the generator")
+    discriminator: ConvDiscriminator = option(
+        ConvDiscriminator(activation="leaky_relu"), "the discriminator (critic)"
+    )
+
+
+@dataclass
+class ResnetNetwork:
+    """Residual blocks (Gulrajani et al. 2017; Miyato et al. 2018), for images of 8 x 8 or more."""
+
+    name: str = option("resnet", "the registered network family")
+    generator: ConvGenerator = option(
+        ConvGenerator(width=256, max_width=256, upsampling="nearest", initialisation="xavier"),
+        "the generator",
+    )
+    discriminator: ConvDiscriminator = option(
+        ConvDiscriminator(width=128, max_width=128, norm="none", initialisation="xavier"),
+        "the discriminator (critic)",
+    )
 
 
 # --- dataset ---------------------------------------------------------------------------------
@@ -342,6 +455,65 @@ class Table(Dataset):
     seed: int = option(0, "seed of the split")
 
 
+@dataclass
+class ImageDataset(Dataset):
+    """Images, resident as bytes or read while training; networks see them in [-1, 1]."""
+
+    classes: list[int] | None = option(None, "the classes that are kept; null: all", low=0)
+    size: int | None = option(None, "resized to this side; null: as they are", low=8, unit="pixels")
+    pad: int = option(0, "black pixels added on every side", low=0, unit="pixels")
+    flip: bool = option(False, "each training image is mirrored with probability 1/2")
+    seed: int = option(0, "seed of the split; independent of training.seed")
+    memory_limit: float = option(
+        4.0, "above it images are read by workers while training", above=0, unit="GiB"
+    )
+    workers: int = option(2, "processes that read images above memory_limit", low=0)
+
+
+@dataclass
+class Digits(ImageDataset):
+    """scikit-learn's 1,797 digits of 8 x 8 pixels."""
+
+    num_validation: int = option(200, "images kept for validation", low=1)
+    num_test: int = option(500, "images kept for testing", low=1)
+
+
+@dataclass
+class DownloadedImages(ImageDataset):
+    """A published set, from torchvision's files."""
+
+    num_validation: int = option(5000, "training images kept for validation", low=1)
+    path: str | None = option(
+        None, "folder of the files; null: $GAN_RUNNER_DATA, else ~/.cache/gan_runner/data"
+    )
+    download: bool = option(True, "download what is not there")
+
+
+@dataclass
+class StackedImages(DownloadedImages):
+    """Three random digits as the channels of one image: 1,000 modes (Metz et al. 2017)."""
+
+    num_samples: int = option(128_000, "training images", low=1)
+    num_test: int = option(26_000, "test images", low=1)
+
+
+@dataclass
+class FolderImages(ImageDataset):
+    """The user's own images."""
+
+    path: str = option(MISSING, "a folder of images; sub-folders are classes")
+    size: int | None = option(64, "resized to this side; null: all have one size", low=8)
+    crop: bool = option(True, "the centre square is cut out before resizing; else they are bent")
+    channels: int | None = option(None, "1: grey, 3: RGB; null: RGB if any image has colour", low=1)
+    validation_share: float = option(
+        0.05, "share of the images kept for validation", above=0, below=1
+    )
+    test_share: float = option(0.15, "share of the images kept for testing", above=0, below=1)
+    max_unreadable: float = option(
+        0.01, "share of unreadable files above which the run is refused", low=0, high=1
+    )
+
+
 # --- optimizer -------------------------------------------------------------------------------
 
 
@@ -415,6 +587,7 @@ class Streams:
 
     init: int | None = option(None, "initial weights")
     order: int | None = option(None, "order of the training samples")
+    flip: int | None = option(None, "which training images are mirrored")
     noise: int | None = option(None, "z and other draws of the priors")
     dropout: int | None = option(None, "dropout masks")
     metrics: int | None = option(None, "noise of evaluation and of sample pictures")
@@ -474,6 +647,9 @@ class Metrics:
     select: str | None = option(
         None, "the metric that picks the best checkpoint on the validation split; null: the first"
     )
+    classifier: str | None = option(
+        None, "whose features images are judged by, a name or a file; null: the data set's own"
+    )
 
 
 @dataclass
@@ -499,6 +675,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "srgan": SrganModel,
         "regression": RegressionModel,
         "conditional": ConditionalModel,
+        "acgan": AcganModel,
+        "infogan": InfoganModel,
         "bilinear": BilinearModel,
     },
     "loss": {
@@ -508,7 +686,12 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "least_squares": LeastSquaresLoss,
     },
     "penalty": {"none": NoPenalty, "plain": Penalty, "target": TargetPenalty},
-    "network": {"auto": AutoNetwork, "mlp": MlpNetwork},
+    "network": {
+        "auto": AutoNetwork,
+        "mlp": MlpNetwork,
+        "dcgan": DcganNetwork,
+        "resnet": ResnetNetwork,
+    },
     "dataset": {
         "none": Dataset,
         "gauss2d": Gauss2d,
@@ -517,6 +700,10 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "grid": Grid,
         "swissroll": Swissroll,
         "table": Table,
+        "digits": Digits,
+        "downloaded": DownloadedImages,
+        "stacked": StackedImages,
+        "folder": FolderImages,
     },
     "optimizer": {"adam": Adam, "rmsprop": RmsProp, "sgd": Sgd},
     "training": {"training": Training},

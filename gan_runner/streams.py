@@ -1,9 +1,9 @@
 """Random streams: one generator per (seed, name), so that no draw disturbs another.
 
-Streams are named `init/<network>`, `order`, `noise`, `dropout` and `metrics/<purpose>`. The name's
-first part can be pinned to a seed of its own (`training.streams.init=0`). Two runs that share a
-seed share every stream that both use: SRGAN and its MLP baseline start from the same weights and
-see the same batches. The global generator is never drawn from.
+Streams are named `init/<network>`, `order`, `flip`, `noise`, `dropout` and `metrics/<purpose>`. The
+name's first part can be pinned to a seed of its own (`training.streams.init=0`). Two runs that
+share a seed share every stream that both use: SRGAN and its MLP baseline start from the same
+weights and see the same batches. The global generator is never drawn from.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-_ON_CPU = ("init", "order")  # the same weights and batches whatever the device
+_ON_CPU = ("init", "order", "flip")  # the same weights and batches whatever the device
 
 
 def stream_seed(seed: int, name: str) -> int:

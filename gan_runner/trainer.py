@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_runner import checkpoint, evaluation
+from gan_runner import checkpoint, evaluation, panels, sampling
 from gan_runner.batches import Batches
 from gan_runner.callbacks.callback import Callback, RunStart
 from gan_runner.dispatch import Run, num_threads
@@ -54,7 +54,15 @@ class Trainer:
         self.streams = run.streams()
         self.host = run.host(self.streams)
         self._train = run.tensors("train", self.host.dtype)
-        self.batches = Batches(self._train, training["batch_size"], self.streams["order"])
+        self.batches = Batches(
+            self._train,
+            training["batch_size"],
+            self.streams["order"],
+            dtype=self.host.dtype,
+            device=self.host.device,
+            flip=self.streams["flip"] if run.dataset.flip else None,
+            workers=run.dataset.workers,
+        )
         self.step = 0
         self.updates: dict[str, int] = {}
         self.best: dict[str, Any] | None = None
@@ -90,7 +98,7 @@ class Trainer:
         measure_every = run.config["metrics"]["every"]
         if self.step == 0:
             self._sample()
-        with StopSignal() as stop, self._clock():
+        with StopSignal() as stop, self._clock(), self.batches:
             while self.step < steps:
                 self._play()
                 for callback in self.callbacks:
@@ -187,7 +195,8 @@ class Trainer:
         rows = torch.Generator().manual_seed(self.streams.seed("metrics/monitor/rows"))
         noise = self.streams.fresh("metrics/monitor/noise")
         num = self.run.config["training"]["batch_size"]
-        batch = Batches(self._train, num, rows)()  # as many rows as in training: packs must fit
+        # As many rows as in training: packs must fit.
+        batch = Batches(self._train, num, rows, dtype=self.host.dtype, device=self.host.device)()
         for name, prior in stage.priors.items():
             batch[name] = prior.draw(batch_length(batch), noise, self.host.device, self.host.dtype)
         return batch
@@ -195,20 +204,13 @@ class Trainer:
     def _sample(self) -> None:
         if self.run.recipe.sample is None:
             return
-        num, dataset = self.run.config["training"]["num_samples"], self.run.dataset
-        rows = torch.Generator().manual_seed(self.streams.seed("metrics/samples/rows"))
-        data = evaluation.chosen_rows(self.run.tensors("test", self.host.dtype), num, rows)
-        given = {"low": data["low"]} if self.run.recipe.paired else None
-        noise = self.streams.fresh("metrics/samples/noise")
-        made = evaluation.draw_samples(self.run, self.host, num, noise, data=given)
-        samples = {
-            "generated": dataset.unscale(made).cpu(),
-            "real": dataset.unscale(data["real"]).cpu(),
-        }
-        if "low" in data:
-            samples["low"] = data["low"].cpu()
+        samples = sampling.of_step(self.run, self.host)
         for callback in self.callbacks:
             callback.on_samples(self.step, samples)
+        is_last = self.step == self.run.num_steps
+        for name, panel in panels.of_step(self.run, self.host, is_last=is_last):
+            for callback in self.callbacks:
+                callback.on_panel(self.step, name, panel)
 
     def _measure(self) -> None:
         section = self.run.config["metrics"]

@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from gan_runner.batches import Batches
+from gan_runner.datasets.dataset import resident
 from gan_runner.dispatch import Run, num_parameters
 from gan_runner.engine import play_step
 from gan_runner.evaluation import draw_samples
@@ -63,7 +64,14 @@ def walk(run: Run) -> str:
     streams = run.streams()
     host = run.host(streams)
     num = run.config["training"]["batch_size"]
-    batches = Batches(run.tensors("train", host.dtype), num, streams["order"])
+    batches = Batches(
+        run.tensors("train", host.dtype),
+        num,
+        streams["order"],
+        dtype=host.dtype,
+        device=host.device,
+        flip=streams["flip"] if run.dataset.flip else None,
+    )
     lines = [f"{name}: {count:,} parameters" for name, count in _sizes(host.networks).items()]
     moved: list[str] = []
     for stage in run.recipe.stages:
@@ -80,7 +88,8 @@ def walk(run: Run) -> str:
         with DeviceGuard():  # type: ignore[no-untyped-call]
             play_step(once, host, next_batch, 0, _remember(moved, stage.name))
     if run.recipe.sample is not None:
-        given = {"low": run.tensors("test", host.dtype)["low"]} if run.recipe.paired else None
+        test = run.tensors("test", host.dtype)
+        given = {"low": resident(test["low"])} if run.recipe.paired else None
         generator = streams.fresh("metrics/samples/noise")
         with DeviceGuard():  # type: ignore[no-untyped-call]
             made = draw_samples(run, host, num, generator, data=given)

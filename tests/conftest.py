@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_runner import api, plots, run_folder
+from gan_runner import api, conf_files, plots, run_folder
 from gan_runner.callbacks.callback import Callback
 from gan_runner.compose import Composer
 from gan_runner.dispatch import Run, dispatch
@@ -32,13 +32,21 @@ SMALL = {  # few points: what a data set holds is not these tests' matter
     "gauss2d": ("dataset.num_per_mode=20", "dataset.num_validation=20"),
     "gauss3d": ("dataset.num_per_mode=20", "dataset.num_validation=21", "dataset.num_test=21"),
     "ring8": ("dataset.num_samples=60", "dataset.num_validation=20", "dataset.num_test=20"),
+    "digits": ("dataset.num_validation=20", "dataset.num_test=20", "training.batch_size=12"),
 }
+OWN_DATASET = "  - override /dataset@_global_.dataset"  # how a model's preset chooses one
 PAIRED = ("srgan", "mlp", "cgan")
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep features in a folder of the session's, also those of the programs that tests start."""
+    os.environ["GAN_RUNNER_CACHE"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
@@ -50,21 +58,27 @@ def _composer() -> Composer:
 def compose(_composer: Composer) -> Callable[..., dict[str, Any]]:
     """`compose("model=srgan", ...)`: a checked, plain config of a small run on the CPU.
 
-    The data set is one that fits the model, of 60 training points, if none is given; the run has
-    four steps if no length is given.
+    The data set is the model's own or one that fits it, of 60 training points, if none is given;
+    the run has four steps if no length is given.
     """
 
     def make(*overrides: str) -> dict[str, Any]:
         given = dict(each.split("=", 1) for each in overrides)
         model = given.get("model", "vgan")
         added = list(QUIET)
-        if "dataset" not in given and model != "bilinear":
-            given["dataset"] = "gauss3d" if model in PAIRED else "gauss2d"
+        if "dataset" not in given:
+            fitting = "gauss3d" if model in PAIRED else "gauss2d"
+            own = conf_files.value_of("model", model, OWN_DATASET)
+            given["dataset"] = own or fitting
             added.append(f"dataset={given['dataset']}")
         added += SMALL.get(given.get("dataset", ""), ())
         if not {"training.steps", "training.epochs"} & given.keys():
             added.append("training.steps=4")
-        return run_folder.plain_config(_composer.compose([*added, *overrides]).config)
+        config = _composer.compose([*added, *overrides]).config
+        if "width" in config.network.get("generator", {}):  # convolutions: few channels will do
+            added += ["network.generator.width=8", "network.discriminator.width=8"]
+            config = _composer.compose([*added, *overrides]).config
+        return run_folder.plain_config(config)
 
     return make
 

@@ -124,7 +124,7 @@ def test_networks_keys_with_auto(api: Api) -> None:
 
 
 REFUSED = [
-    (["model=srgn"], ["Did you mean 'srgan'?", "Options: bilinear, cgan,"]),
+    (["model=srgn"], ["Did you mean 'srgan'?", "Options: acgan, bilinear,"]),
     (["modle=vgan"], ["unknown key 'modle'. Did you mean 'model'?", "Groups and keys: model,"]),
     (["model.critic_stps=1"], ["Did you mean 'model.critic_steps'?", "Keys of model: name,"]),
     (["+model.hiden=3"], ["unknown key 'model.hiden'", "Keys of model: name,"]),
@@ -148,7 +148,7 @@ REFUSED = [
     (["resume=outputs/x"], ["resume=outputs/x: no run folder: it has no config.yaml"]),
     (["resume="], ["resume=: a run folder is wanted"]),
     (["-m", "resume=x"], ["resume=x: one run is resumed at a time"]),
-    (["-m", "model=vgan,srgn"], ["Did you mean 'srgan'?", "Options: bilinear, cgan,"]),
+    (["-m", "model=vgan,srgn"], ["Did you mean 'srgan'?", "Options: acgan, bilinear,"]),
     (["-m", "modle=vgan,wgan"], ["Did you mean 'model'?", "Groups and keys: model,"]),
     (["-m", "model.hiden=1,2"], ["unknown key 'model.hiden'", "Keys of model: name,"]),
     (["-m", "+model.hiden=1,2"], ["unknown key 'model.hiden'", "Keys of model: name,"]),

@@ -97,7 +97,10 @@ REFUSED = [
         "give dataset.path=<value>",
     ),
     (["optimizer.name=adamm"], "optimizer.name=adamm: not registered. Did you mean 'adam'?"),
-    (["model.algorithm=x"], "model.algorithm=x: not registered. Known: adversarial, bilinear"),
+    (
+        ["model.algorithm=x"],
+        "model.algorithm=x: not registered. Known: acgan, adversarial, bilinear",
+    ),
     (["loss.name=x"], "loss.name=x: not registered. Known: hinge"),
     (["metrics.names=[mods]"], "metrics.names=[mods]: not registered. Did you mean 'modes'?"),
     (

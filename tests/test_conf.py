@@ -11,14 +11,23 @@ from gan_runner import conf_files, registry, schema
 from gan_runner.compose import Composer
 
 OPTIONS = [(group, name) for group in conf_files.groups() for name in conf_files.options(group)]
+IMAGE_NETWORKS = [
+    name
+    for name in conf_files.options("network")
+    if name.startswith(("dcgan", "cdcgan", "resnet", "sagan"))
+]
 NEEDS = {  # what an option needs of the other groups to make sense
     "model=srgan": ["dataset=gauss3d"],
     "model=mlp": ["dataset=gauss3d"],
     "model=cgan": ["dataset=gauss3d"],
     "dataset=none": ["model=bilinear"],
     "dataset=table": ["dataset.path=points.csv"],
+    "dataset=folder": ["dataset.path=images"],
     "network=scalars": ["model=bilinear"],
+    **{f"network={name}": ["dataset=digits"] for name in IMAGE_NETWORKS},
     "metrics=superres": ["model=srgan", "dataset=gauss3d"],
+    "metrics=classifier": ["dataset=digits"],
+    "metrics=inception": ["dataset=digits"],
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from gan_runner import api, checkpoint, evaluation
+from gan_runner import api, checkpoint, evaluation, registry
 from gan_runner.callbacks.progress import Progress
 from gan_runner.dispatch import Run
 from gan_runner.errors import Interrupted
@@ -27,6 +27,8 @@ GAUSS2D = ["dataset=gauss2d", "dataset.num_per_mode=20", "dataset.num_validation
            "metrics.names=[modes,mmd]", "metrics.num_generated=50", *SMALL]  # fmt: skip
 GAUSS3D = ["dataset=gauss3d", "dataset.num_per_mode=20", "dataset.num_test=21",
            "dataset.num_validation=21", *SMALL]  # fmt: skip
+IMAGES = ["dataset=digits", "network=mlp", "training.epochs=null", "training.batch_size=16",
+          "metrics.num_generated=40", "metrics.num_real=30", *SMALL]  # fmt: skip
 OTHER = ("--metrics", "mmd", "--number", "60", "--num-real", "40", "--split", "validation")
 
 
@@ -75,8 +77,11 @@ def evaluations(folder: Path, *options: str) -> list[dict[str, Any]]:
         [*GAUSS3D, "model=cgan"],
         [*GAUSS3D, "model=vgan"],  # no pairs, though the data have them
         ["model=bilinear", "training.steps=6", "device.name=cpu"],
+        [*IMAGES, "model=vgan"],
+        [*IMAGES, "model=infogan", "dataset.classes=[0,1,4]"],
+        [*IMAGES, "model=acgan", "dataset.pad=4", "metrics.every=2", "metrics.checkpoint=best"],
     ],
-    ids=["noise", "best", "paired", "unpaired", "toy"],
+    ids=["noise", "best", "paired", "unpaired", "toy", "images", "codes", "labels"],
 )
 def test_without_options_the_runs_own_numbers_come_out(
     tmp_path: Path, overrides: list[str]
@@ -91,6 +96,8 @@ def test_without_options_the_runs_own_numbers_come_out(
         torch.set_num_threads(1)
     assert entry["metrics"] == before["metrics"]
     assert entry["floor"] == before["floor"]
+    assert entry.get("ceiling") == before.get("ceiling")
+    assert ("ceiling" in before) == ("dataset=digits" in overrides)
     assert entry["device"] == before["device"]
     after = read_result(folder)
     assert {**after, "evaluations": None} == {**before, "evaluations": None}
@@ -199,6 +206,41 @@ def test_adding_an_evaluation_keeps_all_else(folder: Path) -> None:
         assert after == before
 
 
+# --- images ----------------------------------------------------------------------------------
+
+
+def test_images_are_judged_between_floor_and_ceilings(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = api.run(IMAGES, folder=tmp_path / "run").folder
+    before = read_result(folder)
+    assert before["ceiling"].keys() == {"noise", "untrained"}
+    capsys.readouterr()
+    (entry,) = evaluations(folder, "--metrics", "coverage,classifier_score", "--number", "50")
+    found = ["classifier_score", "precision", "recall", "density", "coverage"]
+    assert list(entry["metrics"]) == found
+    assert sorted(entry["floor"]) == sorted(found)
+    assert all(list(values) == found for values in entry["ceiling"].values())
+    protocol = entry["metrics"]["recall"]["protocol"]
+    assert (protocol["num_generated"], protocol["num_real"]) == (50, 30)
+    assert protocol["details"]["classifier"]["name"] == "digits"
+    said = capsys.readouterr().out
+    assert "Real data     Noise   Untrained" in said
+    assert "Features of the classifier digits" in said
+
+
+def test_metrics_of_images_that_do_not_fit(tmp_path: Path, refused: Callable[..., str]) -> None:
+    none = [*IMAGES, "metrics.names=[]"]
+    folder = api.run(none, folder=tmp_path / "run").folder
+    fitting = (
+        "metrics that fit: wasserstein, sliced_wasserstein, mmd, classifier_score, "
+        "frechet_classifier_distance, kernel_classifier_distance, coverage, inception"
+    )
+    for name in ("modes", "class_modes", "label_agreement", "information"):
+        message = f"--metrics={name}: does not fit vgan_digits; {fitting}"
+        assert refused(folder, "--metrics", name) == message
+
+
 # --- runs that did not end well --------------------------------------------------------------
 
 
@@ -241,10 +283,9 @@ def test_a_run_without_a_result(folder: Path, capsys: pytest.CaptureFixture[str]
         (["--metrics", "modes,distance"], "--metrics=distance: does not fit vgan_gauss2d; metrics "
                                           "that fit: modes, wasserstein, sliced_wasserstein, mmd"),
         (["--metrics", "mode"], "argument --metrics: no metric 'mode'. Did you mean 'modes'? "
-                                "Metrics: modes, wasserstein, sliced_wasserstein, mmd, mse, psnr, "
-                                "distance"),
-        (["--metrics", ","], "argument --metrics: names are wanted, of modes, wasserstein, "
-                             "sliced_wasserstein, mmd, mse, psnr, distance"),
+                                f"Metrics: {', '.join(registry.METRICS)}"),
+        (["--metrics", ","], "argument --metrics: names are wanted, of "
+                             f"{', '.join(registry.METRICS)}"),
         (["--number", "1"], "argument --number: 1: a whole number of at least 2 is wanted"),
         (["--checkpoint", "best"], "{} has no checkpoint 'best'; it has last"),
     ],

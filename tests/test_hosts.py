@@ -5,16 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from gan_runner import schema
+from gan_runner import optimizers, schema
 from gan_runner.dispatch import Run
 from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Stage, Terms
 from gan_runner.hosts import Solo
+from gan_runner.models.hooks import average, power_iteration
+from gan_runner.networks.dcgan import DcganFamily
 from gan_runner.networks.dropout import Dropout
 from gan_runner.networks.mlp import mlp
 from gan_runner.optimizers import OPTIMIZERS, optimizer_maker
@@ -326,3 +330,120 @@ def test_bf16_is_autocast_over_single_precision_weights() -> None:
     assert seen == [torch.bfloat16]
     assert {each.dtype for each in gradients if each is not None} == {torch.float32}
     assert drawn(host, "G").dtype == torch.float32
+
+
+# --- images: memory layouts ------------------------------------------------------------------
+
+
+def of_images() -> Recipe:
+    """A DCGAN on 8 x 8 images, with G's moving average."""
+    section = dataclasses.asdict(
+        schema.DcganNetwork(
+            generator=schema.ConvGenerator(width=6, upsampling="nearest"),
+            discriminator=schema.ConvDiscriminator(
+                width=6, norm="none", spectral=True, activation="leaky_relu", attention=4
+            ),
+        )
+    )
+    networks: Mapping[str, Callable[[], nn.Module]] = {
+        "G": lambda: DcganFamily.generator(section, (2,), (3, 8, 8)),
+        "D": lambda: DcganFamily.discriminator(section, (3, 8, 8)),
+    }
+    players = (
+        Player(
+            name="D",
+            networks=("D",),
+            role="discriminator",
+            after=(partial(power_iteration, names=("D",)),),
+        ),
+        Player(
+            name="G",
+            networks=("G",),
+            role="generator",
+            after=(partial(average, source="G", target="G_ema"),),
+        ),
+    )
+    return Recipe(
+        networks={**networks, "G_ema": networks["G"]},
+        copies={"G_ema": "G"},
+        stages=(stage(players=players),),
+    )
+
+
+def images_host(limit: int, monkeypatch: pytest.MonkeyPatch) -> Solo:
+    monkeypatch.setattr(optimizers, "FLAT_LIMIT", limit)
+    rules = of_images()
+    numbers = {**NUMBERS, "model.ema": 0.9}
+    host = Solo(rules, numbers, Streams(0, {}), CPU)
+    adam = dataclasses.asdict(schema.Adam(name="adam", lr=0.01, beta1=0.5))
+    host.enter(rules.stages[0], optimizer_maker(OPTIMIZERS["adam"], adam))
+    return host
+
+
+def play_images(host: Solo, steps: range) -> None:
+    for step in steps:
+        random = torch.Generator().manual_seed(step)
+        batch = {
+            "real": torch.rand(4, 3, 8, 8, generator=random),
+            "z": torch.randn(4, 2, generator=random),
+        }
+        for move in of_images().stages[0].moves:
+            _, gradients = host.gradient(move, batch)
+            host.update(move.player, gradients)
+
+
+def strides(host: Solo) -> dict[str, tuple[int, ...]]:
+    return {
+        f"{letter}.{name}": value.stride()
+        for letter, network in host.networks.items()
+        for name, value in network.named_parameters()
+    }
+
+
+LIMITS = pytest.mark.parametrize("limit", [0, 10**9], ids=["fused", "flat"])
+
+
+@LIMITS
+def test_convolutions_lie_channels_last_and_stay_so(
+    limit: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = images_host(limit, monkeypatch)
+    before = strides(host)
+    weights = [
+        parameter
+        for network in host.networks.values()
+        for parameter in network.parameters()
+        if parameter.dim() == 4 and parameter.shape[1] > 1 and parameter.shape[2] > 1
+    ]
+    assert len(weights) == 3
+    assert all(each.is_contiguous(memory_format=torch.channels_last) for each in weights)
+    play_images(host, range(2))
+    assert strides(host) == before
+
+
+@LIMITS
+def test_images_go_on_bit_for_bit(
+    limit: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    whole = images_host(limit, monkeypatch)
+    play_images(whole, range(3))
+    torch.save(whole.state_dict(), tmp_path / "state.pt")
+    play_images(whole, range(3, 6))
+    resumed = images_host(limit, monkeypatch)
+    resumed.load_state_dict(torch.load(tmp_path / "state.pt", weights_only=True))
+    play_images(resumed, range(3, 6))
+    assert strides(resumed) == strides(whole)
+    for letter, network in whole.networks.items():
+        other = resumed.networks[letter].state_dict()
+        for name, value in network.state_dict().items():
+            assert torch.equal(value, other[name]), (letter, name)
+
+
+def test_both_forms_of_the_optimizer_agree_on_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    flat, fused = images_host(10**9, monkeypatch), images_host(0, monkeypatch)
+    for host in (flat, fused):
+        play_images(host, range(2))
+    for letter, network in flat.networks.items():
+        other = fused.networks[letter].state_dict()
+        for name, value in network.state_dict().items():
+            torch.testing.assert_close(value, other[name], rtol=1e-3, atol=1e-4)

@@ -235,3 +235,87 @@ def test_meta_parameters_move(name: str, form: type, limit: Callable[[type], Non
 
 def test_every_registered_optimizer_has_both_forms() -> None:
     assert set(OPTIMIZERS) == {section["name"] for section in SECTIONS.values()}
+
+
+# --- memory layouts --------------------------------------------------------------------------
+
+
+def images(layout: torch.memory_format) -> list[nn.Parameter]:
+    """A convolution's weight and bias, and a 1 x 1 weight, which has one layout only."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(4, 3, 2, 5, generator=generator, dtype=torch.float64)
+    small = torch.randn(3, 2, 1, 1, generator=generator, dtype=torch.float64)
+    bias = torch.randn(4, generator=generator, dtype=torch.float64)
+    return [
+        nn.Parameter(weight.to(memory_format=layout)),
+        nn.Parameter(bias),
+        nn.Parameter(small.to(memory_format=layout)),
+    ]
+
+
+def slopes(step: int, layout: torch.memory_format) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(100 + step)
+    drawn = [
+        torch.randn(each.shape, generator=generator, dtype=torch.float64)
+        for each in images(torch.contiguous_format)
+    ]
+    return [each.to(memory_format=layout) if each.dim() == 4 else each for each in drawn]
+
+
+LAYOUTS = (torch.contiguous_format, torch.channels_last)
+
+
+@FORMS
+@EACH
+@pytest.mark.parametrize("of_gradient", LAYOUTS)
+def test_layouts_give_the_same_numbers(
+    name: str, form: type, of_gradient: torch.memory_format, limit: Callable[[type], None]
+) -> None:
+    """torch's fused kernels take two tensors of different layouts number by number as they lie."""
+    limit(form)
+    plain, last = images(LAYOUTS[0]), images(LAYOUTS[1])
+    one, other = make(SECTIONS[name], plain), make(SECTIONS[name], last)
+    for step in range(4):
+        one.step(slopes(step, LAYOUTS[0]))
+        other.step(slopes(step, of_gradient))
+    for left, right in zip(plain, last, strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-14, atol=1e-14)
+    assert last[0].is_contiguous(memory_format=torch.channels_last)
+    assert not last[0].is_contiguous()
+
+
+@FORMS
+@EACH
+@pytest.mark.parametrize("saved", LAYOUTS)
+@pytest.mark.parametrize("loaded", LAYOUTS)
+def test_a_state_goes_on_in_either_layout(
+    name: str,
+    form: type,
+    saved: torch.memory_format,
+    loaded: torch.memory_format,
+    limit: Callable[[type], None],
+) -> None:
+    limit(form)
+    before, after = images(saved), images(loaded)
+    first = make(SECTIONS[name], before)
+    for step in range(3):
+        first.step(slopes(step, saved))
+    state = copy.deepcopy(first.state_dict())
+    second = make(SECTIONS[name], after)
+    with torch.no_grad():
+        for parameter, value in zip(after, before, strict=True):
+            parameter.copy_(value)
+    second.load_state_dict(state)
+    for step in range(3, 6):
+        first.step(slopes(step, saved))
+        second.step(slopes(step, loaded))
+    for left, right in zip(before, after, strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-14, atol=1e-14)
+
+
+def test_an_expanded_gradient_is_laid_out() -> None:
+    weights = [nn.Parameter(torch.zeros(2, 3, dtype=torch.float64))]
+    section = {**SECTIONS["sgd"], "lr": 1.0}
+    optimizer = Fused(optimizers.sgd(weights, 1.0, section), weights, 1.0)
+    optimizer.step([torch.tensor(2.0, dtype=torch.float64).expand(2, 3)])
+    assert weights[0].detach().unique().tolist() == [-2.0]

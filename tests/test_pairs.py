@@ -18,8 +18,8 @@ REFUSED = [
     ),
     (
         ["model=cgan", "dataset=table", "dataset.path=x.csv"],
-        "model=cgan needs paired data (low), which dataset=table has not. "
-        "Datasets that fit: gauss3d, table (with dataset.condition)",
+        "model=cgan needs labels or paired data, which dataset=table has not. "
+        "Datasets that fit: cifar10, digits, fashion_mnist, ",
     ),
     (["dataset=none"], "model=vgan needs data (real), which dataset=none has not. Datasets that"),
     (
@@ -44,6 +44,38 @@ REFUSED = [
     (
         ["metrics.names=[distance]"],
         "metrics.names=[distance] needs a game without data, not model=vgan dataset=gauss2d",
+    ),
+    (
+        ["metrics.names=[coverage]"],
+        "metrics.names=[coverage] needs images that a classifier knows (metrics.classifier=<file>)"
+        ", not model=vgan dataset=gauss2d. Metrics that fit: modes, wasserstein, ",
+    ),
+    (
+        ["dataset=cifar10", "metrics=classifier"],
+        "metrics.names=[classifier_score] needs images that a classifier knows (metrics.classifier="
+        "<file>), not model=vgan dataset=cifar10. Metrics that fit: wasserstein, "
+        "sliced_wasserstein, mmd, inception",
+    ),
+    (
+        ["dataset=mnist", "dataset.size=32", "metrics.names=[coverage]"],
+        "metrics.names=[coverage] needs images that a classifier knows",
+    ),
+    (
+        ["dataset=mnist", "metrics.names=[class_modes]"],
+        "metrics.names=[class_modes] needs stacked images, not model=vgan dataset=mnist. Metrics",
+    ),
+    (
+        ["dataset=mnist", "metrics.names=[label_agreement]"],
+        "metrics.names=[label_agreement] needs a model that is asked for classes, not model=vgan",
+    ),
+    (
+        ["dataset=mnist", "metrics.names=[information]"],
+        "metrics.names=[information] needs a model whose codes can be read back, not model=vgan",
+    ),
+    (["metrics=inception"], "metrics.names=[inception] needs images, not model=vgan"),
+    (
+        ["metrics.classifier=mnist"],
+        "metrics.classifier=mnist: dataset=gauss2d has vectors, and classifiers know images",
     ),
     (
         ["metrics.checkpoint=best"],
@@ -88,6 +120,14 @@ FITTING = [
     ["model=srgan", "dataset=gauss3d", "metrics.names=[mse,psnr,wasserstein]"],
     ["model=bilinear", "metrics.names=[distance]"],
     ["metrics=modes", "dataset=ring8"],
+    ["metrics=classifier", "dataset=fashion_mnist", "dataset.pad=2"],
+    ["metrics=classifier", "dataset=cifar10", "metrics.classifier=mine.safetensors"],
+    ["metrics=inception", "dataset=cifar10"],
+    ["metrics.names=[mmd,sliced_wasserstein]", "dataset=mnist"],
+    ["metrics.names=[class_modes,classifier_score]", "dataset=stacked_mnist"],
+    ["metrics.names=[label_agreement]", "dataset=digits", "model=acgan"],
+    ["metrics.names=[label_agreement]", "dataset=digits", "model=cgan"],
+    ["metrics.names=[information]", "dataset=ring8", "model=infogan"],
     ["metrics.checkpoint=best", "metrics.every=10"],
     ["model.pack=2"],
     ["model=wgan", "penalty=r1"],  # clipping and a penalty may go together

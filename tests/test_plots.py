@@ -241,35 +241,6 @@ def test_is_drawn() -> None:
     assert [plots.is_drawn(tag) for tag in tags] == [True] * 4 + [False] * 3
 
 
-# --- images ----------------------------------------------------------------------------------
-
-
-def test_grid_of_grey_images() -> None:
-    values = torch.tensor([-1.0, 0.0, 1.0, 5.0, float("nan")])
-    grid = plots.draw_grid(values[:, None, None, None].expand(-1, 1, 28, 28))
-    assert grid.mode == "L"
-    pixels = np.asarray(grid)
-    assert pixels.shape == (2 * 59 + 3, 3 * 59 + 3)  # 3 columns of 28 doubled, gaps of 3
-    centres = pixels[[31, 90]][:, [31, 90, 149]]
-    np.testing.assert_array_equal(centres, [[0, 128, 255], [255, 0, 255]])  # the last: empty
-    assert pixels[0, 0] == 255
-
-
-def test_grid_of_colour_images_is_not_enlarged_when_large() -> None:
-    images = -torch.ones(1, 3, 64, 32)
-    images[:, 0, 0, 31] = 1.0  # red, top right
-    grid = plots.draw_grid(images)
-    assert (grid.mode, grid.size) == ("RGB", (38, 70))
-    assert grid.getpixel((3 + 31, 3)) == (255, 0, 0)
-    assert grid.getpixel((3, 3 + 63)) == (0, 0, 0)
-
-
-@pytest.mark.parametrize("shape", [(4, 2, 8, 8), (0, 1, 8, 8), (4, 8, 8)])
-def test_grid_refuses_what_is_no_image(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ValueError, match=r"images: shape \("):
-        plots.draw_grid(torch.zeros(shape))
-
-
 # --- files -----------------------------------------------------------------------------------
 
 

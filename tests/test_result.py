@@ -286,6 +286,64 @@ def test_floor_and_lost_numbers_in_the_table(tmp_path: Path) -> None:
     assert lines[6].index("2,500") == lines[7].index("2,500")
 
 
+CLASSIFIER = {"name": "mnist", "hash": "0123456789ab", "accuracy": 0.99437, "features": 128}
+
+
+def of_images(**changes: Any) -> dict[str, Any]:
+    seen = {**PROTOCOL, "num_generated": 10000, "num_real": 10000,
+            "details": {"classifier": CLASSIFIER}}  # fmt: skip
+    metrics = {
+        "frechet_classifier_distance": {"value": 48.25, "protocol": seen},
+        "recall": {"value": 0.5, "protocol": {**seen, "num_generated": 5000, "num_real": 5000}},
+        "code_1_effect": {"value": 0.25, "protocol": {**seen, "details": {}}},
+    }
+    ceiling = {
+        "noise": {"frechet_classifier_distance": 1859.0, "recall": 0.0},
+        "untrained": {
+            "frechet_classifier_distance": float("inf"), "recall": 0.0, "code_1_effect": 0.125
+        },
+    }  # fmt: skip
+    floor = {"frechet_classifier_distance": 0.875, "recall": 0.95}
+    return result(**{"metrics": metrics, "floor": floor, "ceiling": ceiling, **changes})
+
+
+def test_images_stand_between_real_ones_and_noise(tmp_path: Path) -> None:
+    write_result(tmp_path / "result.json", of_images(folder=str(tmp_path)))
+    assert read_result(tmp_path)["not_finite"] == {
+        "ceiling.untrained.frechet_classifier_distance": "inf"
+    }
+    text = table(read_result(tmp_path))
+    lines = text.split("Metrics on the ")[1].splitlines()
+    assert [line.split() for line in lines[1:6]] == [
+        ["Metric", "Value", "Real", "data", "Noise", "Untrained", "Generated", "Real"],
+        ["-" * len(lines[2].strip())],
+        ["frechet_classifier_distance", "48.25", "0.8750", "1859", "inf", "10,000", "10,000"],
+        ["recall", "0.5000", "0.9500", "0", "0", "5,000", "5,000"],
+        ["code_1_effect", "0.2500", "0.1250", "10,000", "10,000"],
+    ]
+    # A value that is not there leaves its own column empty.
+    assert lines[5].index("0.1250") + 6 == lines[1].index("Untrained") + len("Untrained")
+    notes = " ".join(" ".join(lines[6:]).split())
+    assert notes.startswith("Real data: real images in the place of generated ones. Noise: uniform")
+    assert "Features of the classifier mnist (0123456789ab, accuracy 99.44%); other" in notes
+    assert max(map(len, lines[:6])) <= 100
+
+
+def test_vectors_have_neither_ceilings_nor_notes() -> None:
+    text = table(result(floor={"wasserstein": 0.01}))
+    assert "Floor" in text
+    for word in ("Noise", "Untrained", "Real data", "classifier"):
+        assert word not in text
+
+
+def test_a_classifier_is_named_once_a_table() -> None:
+    del (content := of_images())["ceiling"]
+    text = table(content)
+    assert text.count("Features of the classifier") == 1
+    assert "Real data" not in text
+    assert "Floor" in text
+
+
 def test_metrics_are_grouped_by_what_they_judged() -> None:
     best = {**PROTOCOL, "checkpoint": "best wasserstein on validation, step 1200"}
     metrics = {
@@ -306,6 +364,6 @@ def test_the_documented_schema_is_the_written_one(tmp_path: Path) -> None:
     text = (Path(__file__).parents[1] / "docs" / "run-folder.md").read_text(encoding="utf-8")
     section = text.split("## `result.json`")[1].split("\n## ")[0]
     documented = {line.split("`")[1] for line in section.splitlines() if line.startswith("| `")}
-    write_result(tmp_path / "result.json", result(floor={}, evaluations=[]))
+    write_result(tmp_path / "result.json", result(floor={}, ceiling={}, evaluations=[]))
     assert {key.split(".")[0] for key in documented} == set(read_result(tmp_path))
     assert f"Schema version {SCHEMA_VERSION}" in section

@@ -44,7 +44,8 @@ def test_field_is_documented(kind: type, entry: Field[Any]) -> None:
     if entry.metadata["is_number"]:
         assert hint in (float, float | None)  # read through h as a 0-dim tensor
     if any(bound is not None for bound in bounds):
-        assert hint in (int, float, int | None, float | None, list[int], list[float])
+        lists = (list[int], list[float], list[int] | None)
+        assert hint in (int, float, int | None, float | None, *lists)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 
 from gan_runner.streams import Streams, seeded_globally, stream_seed
 
-NAMES = ("init/G", "init/D", "order", "noise", "dropout", "metrics/generated")
+NAMES = ("init/G", "init/D", "order", "flip", "noise", "dropout", "metrics/generated")
 
 
 def test_seed_is_the_first_63_bits_of_a_hash() -> None:
@@ -41,7 +41,7 @@ def test_drawing_from_one_stream_leaves_the_others_alone() -> None:
         assert torch.equal(ours, torch.rand(5, generator=calm[name]))
 
 
-@pytest.mark.parametrize("pinned", ["init", "order", "noise", "dropout", "metrics"])
+@pytest.mark.parametrize("pinned", ["init", "order", "flip", "noise", "dropout", "metrics"])
 def test_a_pin_holds_its_own_streams_only(pinned: str) -> None:
     for name in NAMES:
         seeds = {Streams(seed, {pinned: 5}).seed(name) for seed in range(3)}

@@ -27,12 +27,29 @@ class RunStart:
     players: tuple[str, ...]  # in the order of their moves
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Panel:
+    """Images laid out in rows, and the words around them.
+
+    images: [N, C, H, W] in [-1, 1], row by row. columns: images in a row. title: what it shows, and
+    what was found. rows, heads: labels on the left and above; lines after the first are remarks.
+    gaps: columns with more space before them.
+    """
+
+    images: Tensor
+    columns: int
+    title: str = ""
+    rows: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
+    gaps: tuple[int, ...] = ()
+
+
 class Callback:
     """Reacts to a run's events; each method does nothing unless overridden.
 
     `step` counts finished steps: 1 after the first. Scalars are plain floats, under tags such as
     `loss/D`, `terms/D/adversarial`, `output/real`, `gradient_norm/G`, `learning_rate/G`,
-    `updates/G`. Points are in data units, on the CPU.
+    `updates/G`. Samples are in data units, on the CPU.
     """
 
     def on_start(self, start: RunStart) -> None:
@@ -46,6 +63,9 @@ class Callback:
 
     def on_samples(self, step: int, samples: Mapping[str, Tensor]) -> None:
         """Samples were drawn: `generated` [N, ...], and `real`, `low` where they exist."""
+
+    def on_panel(self, step: int, name: str, panel: Panel) -> None:
+        """A further picture of images: `samples/<name>` of a step, `pictures/<name>` of the end."""
 
     def on_metrics(self, step: int, measurements: Mapping[str, Measurement]) -> None:
         """Metrics were computed; the names are those of `result.json`."""

@@ -1,7 +1,8 @@
-"""`samples/` and `losses.png`: what the generator makes, and how the losses went."""
+"""`samples/`, `pictures/` and `losses.png`: what the generator makes, and how the losses went."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,22 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from gan_runner import plots
-from gan_runner.callbacks.callback import Callback, RunStart
+from gan_runner import image_plots, plots
+from gan_runner.callbacks.callback import Callback, Panel, RunStart
 from gan_runner.callbacks.csv_file import FILE, read_metrics_csv
 from gan_runner.datasets.dataset import Dataset
 from gan_runner.metrics.protocol import Measurement
+
+OF_A_STEP = re.compile(r"[a-z]\w*_(\d{8,})\.png")
 
 
 class Pictures(Callback):
     """Saves `samples/step_<8 digits>.png`, and `losses.png` when the run ends, completed or not.
 
-    On a resume the pictures after the checkpoint's step are removed, and the losses from before
-    are read from `metrics.csv`.
+    Panels of a step stand beside it as `samples/<name>_<8 digits>.png`, those of the end as
+    `pictures/<name>.png`. On a resume the pictures after the checkpoint's step are removed, those
+    in `pictures/` are left until the new end writes over them, and the losses from before are read
+    from `metrics.csv`.
     """
 
     def __init__(self) -> None:
@@ -29,9 +34,9 @@ class Pictures(Callback):
 
     def on_start(self, start: RunStart) -> None:
         self._start = start
-        for path in picture_path(start.folder, 0).parent.glob("step_*.png"):
-            digits = path.stem.removeprefix("step_")
-            if digits.isdigit() and int(digits) > start.first_step:
+        for path in picture_path(start.folder, 0).parent.glob("*.png"):
+            found = OF_A_STEP.fullmatch(path.name)
+            if found is not None and int(found[1]) > start.first_step:
                 path.unlink()
         self._rows = {}
         file = start.folder / FILE
@@ -54,6 +59,10 @@ class Pictures(Callback):
         picture = draw_samples(samples, self._start.dataset, step)
         plots.save(picture, picture_path(self._start.folder, step))
 
+    def on_panel(self, step: int, name: str, panel: Panel) -> None:
+        path = panel_path(self._start.folder, name, step)
+        plots.save(image_plots.draw_panel(panel), path)
+
     def on_end(self, step: int, result: Mapping[str, Any]) -> None:
         if self._rows:
             figure = plots.draw_losses(self._rows, steps_per_epoch=self._start.steps_per_epoch)
@@ -62,7 +71,12 @@ class Pictures(Callback):
 
 def picture_path(folder: Path, step: int) -> Path:
     """Return where the picture of a step's samples stands in a run folder."""
-    return folder / "samples" / f"step_{step:08d}.png"
+    return panel_path(folder, "samples/step", step)
+
+
+def panel_path(folder: Path, name: str, step: int) -> Path:
+    """Return where a panel stands; only those of `samples/` are kept of every step."""
+    return folder / (f"{name}_{step:08d}.png" if name.startswith("samples/") else f"{name}.png")
 
 
 def draw_samples(
@@ -70,5 +84,5 @@ def draw_samples(
 ) -> Figure | Image.Image:
     """Draw generated samples: a grid of images, or points against the real ones."""
     if dataset.kind == "images":
-        return plots.draw_grid(samples["generated"])
+        return image_plots.draw_grid(samples["generated"])
     return plots.draw_points(samples, dataset, f"{dataset.name}, step {step}")

@@ -10,8 +10,10 @@ from typing import Any
 
 from torch import Tensor
 
-from gan_runner.callbacks.callback import Callback, RunStart
-from gan_runner.callbacks.pictures import draw_samples, picture_path
+from gan_runner.callbacks.callback import Callback, Panel, RunStart
+from gan_runner.callbacks.pictures import draw_samples, panel_path, picture_path
+from gan_runner.facts import facts_of_config
+from gan_runner.image_plots import draw_panel
 from gan_runner.metrics.protocol import METRICS, Measurement, applicable
 from gan_runner.plots import png
 
@@ -21,11 +23,11 @@ FOLDER = "tb"
 class TensorBoard(Callback):
     """Writes event files into `tb/`.
 
-    Scalars stand under their tags, metrics under `metrics/<name>`, pictures under `samples`,
-    warnings in the text tab under `health`. The run is one row of the HParams tab: its config
-    under dotted names, lists as text, nulls left out; the row says "success" once the run is
-    completed. Events are on the disk when a log event ends, so that a killed run has in `tb/` what
-    its checkpoint knows; a resume hides what was logged after the checkpoint.
+    Scalars stand under their tags, metrics under `metrics/<name>`, pictures under `samples` and the
+    names of panels, warnings in the text tab under `health`. The run is one row of the HParams tab:
+    its config under dotted names, lists as text, nulls left out; the row says "success" once the
+    run is completed. Events are on the disk when a log event ends, so that a killed run has in
+    `tb/` what its checkpoint knows; a resume hides what was logged after the checkpoint.
 
     A picture that `Pictures` has saved before this callback's turn is taken from its file.
     """
@@ -58,6 +60,12 @@ class TensorBoard(Callback):
         else:
             data = png(draw_samples(samples, self._start.dataset, step))
         self._add(_image_summary("samples", data), step)
+        self._writer.flush()
+
+    def on_panel(self, step: int, name: str, panel: Panel) -> None:
+        saved = panel_path(self._start.folder, name, step)
+        data = saved.read_bytes() if saved.exists() else png(draw_panel(panel))
+        self._add(_image_summary(name, data), step)
         self._writer.flush()
 
     def on_metrics(self, step: int, measurements: Mapping[str, Measurement]) -> None:
@@ -112,11 +120,9 @@ def _hparams(start: RunStart) -> tuple[Any, Any, Any]:
 
 def _metric_names(start: RunStart) -> list[str]:
     """Name the numbers that the run will measure, as far as the config tells."""
-    dataset = start.dataset
     chosen = (start.config.get("metrics") or {}).get("names")
     if chosen is None:
-        has_modes, has_low = dataset.modes is not None, dataset.low_shape is not None
-        chosen = applicable(has_modes, has_low, dataset.kind)
+        chosen = applicable(facts_of_config(start.config))
     return [value for name in chosen if name in METRICS for value in METRICS[name].values]
 
 

@@ -5,6 +5,7 @@ Importing this package loads torch and nothing heavier; each builder lives in it
 
 from __future__ import annotations
 
-from gan_runner.datasets.dataset import Dataset, Modes
+from gan_runner.datasets.dataset import Dataset, Modes, Rows, as_floats
+from gan_runner.datasets.sources import ImageSource
 
-__all__ = ["Dataset", "Modes"]
+__all__ = ["Dataset", "ImageSource", "Modes", "Rows", "as_floats"]

@@ -9,6 +9,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan_runner.datasets.sources import ImageSource
+
+Rows = Tensor | ImageSource  # N samples: resident, or made when asked for
+_CHUNK = 1000  # rows hashed at once
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Modes:
@@ -42,12 +47,18 @@ class Dataset:
     name: the option's name. kind: "vectors", "images" or "none" (a game without data).
     splits: "train", "validation", "test", each a mapping of tensors with N rows:
         real [N, ...] is what G's output must resemble, scaled; low [N, L] (optional) is the paired
-        input of G, scaled; label [N] (optional) is int64 in [0, K).
-    offset, scale: [d], with data = scaled * scale + offset.
+        input of G, scaled; label [N] (optional) is int64 in [0, K). Images are bytes
+        [N, C, H, W], resident or a source: `as_floats` makes of them what the networks see.
+    offset, scale: [d], with data = scaled * scale + offset; 0 and 1 for images.
     low_offset, low_scale: [L], the same for low; None: low is not scaled.
     columns, low_columns: the names of real's d and low's L columns, where they have names.
     modes: the true mixture in data units, where it is known.
     classes: the K class names, where labels have names.
+    original_classes: the class that each of the K labels has in the whole set, where only some of
+        its classes are kept; None: labels are as they were.
+    classifier: the shipped classifier that knows these images ("mnist", "digits", ...).
+    pad: pixels added on every side, to be cut off before the classifier sees an image.
+    flip: training images are mirrored at random. workers: processes that read a source.
 
     Raises:
         ValueError: the tensors of one split differ in their number of rows.
@@ -55,7 +66,7 @@ class Dataset:
 
     name: str
     kind: str
-    splits: Mapping[str, Mapping[str, Tensor]]
+    splits: Mapping[str, Mapping[str, Rows]]
     offset: Tensor
     scale: Tensor
     low_offset: Tensor | None = None
@@ -64,6 +75,11 @@ class Dataset:
     low_columns: tuple[str, ...] | None = None
     modes: Modes | None = None
     classes: tuple[str, ...] | None = None
+    original_classes: tuple[int, ...] | None = None
+    classifier: str | None = None
+    pad: int = 0
+    flip: bool = False
+    workers: int = 0
 
     def __post_init__(self) -> None:
         for split, tensors in self.splits.items():
@@ -88,7 +104,8 @@ class Dataset:
         """Number of classes K over all splits, or None where there are no labels."""
         if self.classes is not None:
             return len(self.classes)
-        labels = [tensors["label"] for tensors in self.splits.values() if "label" in tensors]
+        splits = self.splits.values()
+        labels = [resident(tensors["label"]) for tensors in splits if "label" in tensors]
         if not labels:
             return None
         return 1 + max(int(label.max()) for label in labels if label.numel())
@@ -110,15 +127,19 @@ class Dataset:
         return (x - _like(self.low_offset, x)) / _like(self.low_scale, x)
 
     def content_hash(self) -> str:
-        """Return the sha256 (hex) of the tensors: their names, dtypes, shapes and bytes."""
+        """Return the sha256 (hex) of the tensors: their names, dtypes, shapes and bytes.
+
+        Images have one hash, resident or not.
+        """
         digest = hashlib.sha256()
-        for name, tensor in self._tensors():
-            array = tensor.detach().cpu().contiguous().numpy()
-            digest.update(f"{name}:{array.dtype.str}:{array.shape};".encode())
-            digest.update(array.tobytes())
+        for name, rows in self._tensors():
+            dtype = torch.empty(0, dtype=rows.dtype).numpy().dtype
+            digest.update(f"{name}:{dtype.str}:{tuple(rows.shape)};".encode())
+            for part in _parts(rows):
+                digest.update(part.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+    def _tensors(self) -> Iterator[tuple[str, Rows]]:
         for split in sorted(self.splits):
             for key in sorted(self.splits[split]):
                 yield f"{split}/{key}", self.splits[split][key]
@@ -135,6 +156,30 @@ class Dataset:
 def none() -> Dataset:
     """Return the data set without data, for games such as v(a, b) = ab."""
     return Dataset(name="none", kind="none", splits={}, offset=torch.zeros(0), scale=torch.ones(0))
+
+
+def as_floats(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return samples as the networks see them: bytes 0..255 become [-1, 1], integers stay.
+
+    x: [N, ...]; a tensor of floats only changes its dtype.
+    """
+    if x.dtype == torch.uint8:
+        return x.to(dtype).div_(127.5).sub_(1)
+    return x.to(dtype) if x.is_floating_point() else x
+
+
+def resident(rows: Rows) -> Tensor:
+    """Return samples as a tensor, made if need be."""
+    return rows if isinstance(rows, Tensor) else rows.resident()
+
+
+def _parts(rows: Rows) -> Iterator[Tensor]:
+    # Neither a source nor a copy of a large set need fit the memory.
+    if isinstance(rows, Tensor) and rows.ndim == 0:
+        yield rows
+        return
+    for start in range(0, len(rows), _CHUNK):
+        yield rows[start : start + _CHUNK]
 
 
 def _like(statistic: Tensor, x: Tensor) -> Tensor:

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from torch import Tensor
 
 from gan_runner.datasets.dataset import Modes
+from gan_runner.metrics import images
 from gan_runner.metrics.distances import MAX_POINTS, mmd, sliced_wasserstein, wasserstein
+from gan_runner.metrics.inputs import Metric, MetricInputs
 from gan_runner.metrics.modes import mode_statistics
 from gan_runner.metrics.superres import mse, psnr
 
-Direction = Literal["higher", "lower"]
+__all__ = [
+    "METRICS", "Measurement", "Metric", "MetricInputs", "Protocol", "applicable", "evaluate",
+    "floor", "metrics_as_dict",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,49 +61,8 @@ def metrics_as_dict(measured: Mapping[str, Measurement]) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MetricInputs:
-    """What a metric may look at.
-
-    generated: [N, d] and real: [M, d], in data units. modes: the true mixture, where known.
-    predicted, target: [N, d] pairs, scaled, where the data are paired. seed: of the metric's own
-    draws.
-    """
-
-    generated: Tensor
-    real: Tensor
-    modes: Modes | None = None
-    predicted: Tensor | None = None
-    target: Tensor | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric:
-    """An entry of the registry.
-
-    function: takes `MetricInputs` and returns one number for each of `values`. needs: parts of the
-    inputs among "samples" (generated and real), "modes", "pairs" (predicted and target). better:
-    for each value, whether "higher" or "lower" is better. units: the space of its inputs, "data"
-    or "scaled". max_points: how many points a side it looks at, where that is bounded.
-    """
-
-    name: str
-    function: Callable[[MetricInputs], dict[str, float]]
-    needs: frozenset[str]
-    better: Mapping[str, Direction]
-    description: str
-    units: str
-    max_points: int | None = None
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        """Names of the numbers that the function returns, in order."""
-        return tuple(self.better)
-
-
 def evaluate(name: str, inputs: MetricInputs) -> dict[str, float]:
-    """Compute one metric by name and return its numbers, keyed by `Metric.values`.
+    """Compute one metric by name and return its numbers, keyed by `Metric.values` first.
 
     Raises:
         ValueError: there is no such metric, or the inputs lack a part that it needs.
@@ -107,7 +71,7 @@ def evaluate(name: str, inputs: MetricInputs) -> dict[str, float]:
         near = difflib.get_close_matches(name, METRICS, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"metrics: no metric {name!r}.{hint} Metrics: {', '.join(METRICS)}")
-    missing = sorted(METRICS[name].needs - _present(inputs))
+    missing = sorted(METRICS[name].needs - inputs.facts())
     if missing:
         raise ValueError(f"metrics: {name} needs {', '.join(missing)}, which this run has not")
     return METRICS[name].function(inputs)
@@ -127,28 +91,27 @@ def floor(
     return evaluate(name, MetricInputs(generated=real_a, real=real_b, modes=modes, seed=seed))
 
 
-def applicable(dataset_has_modes: bool, has_low: bool, kind: str) -> tuple[str, ...]:
-    """Return the metrics that a data set is measured by unless others are asked for.
+def applicable(facts: Set[str]) -> tuple[str, ...]:
+    """Return the metrics that a run is measured by unless others are asked for.
 
-    dataset_has_modes: the mixture is known. has_low: G's input is paired with its output. kind: of
-    the data set; only "vectors" have metrics here.
+    facts: words of `facts.py`.
     """
-    if kind != "vectors":
-        return ()
-    if has_low:
-        return ("mse", "psnr", "wasserstein")
-    distances = ("wasserstein", "sliced_wasserstein", "mmd")
-    return ("modes", *distances) if dataset_has_modes else distances
-
-
-def _present(inputs: MetricInputs) -> set[str]:
-    """Name the parts that the inputs hold."""
-    parts = {"samples"}
-    if inputs.modes is not None:
-        parts.add("modes")
-    if inputs.predicted is not None and inputs.target is not None:
-        parts.add("pairs")
-    return parts
+    names: tuple[str, ...]
+    if "vectors" in facts:
+        names = (
+            ("mse", "psnr", "wasserstein")
+            if "pairs" in facts
+            else ("modes", "wasserstein", "sliced_wasserstein", "mmd")
+        )
+    elif "classifier" not in facts:
+        names = ("sliced_wasserstein",)
+    else:
+        distances = ("frechet_classifier_distance", "kernel_classifier_distance", "coverage")
+        # A score over a stacked image's thousand classes says less than how many are reached.
+        first = ("class_modes",) if "stacked" in facts else ("classifier_score",)
+        names = (*first, *distances, "label_agreement")
+    fitting = (name for name in (*names, "information") if METRICS[name].needs <= facts)
+    return tuple(fitting)
 
 
 def _modes(inputs: MetricInputs) -> dict[str, float]:
@@ -156,17 +119,22 @@ def _modes(inputs: MetricInputs) -> dict[str, float]:
     return mode_statistics(inputs.generated, inputs.modes)
 
 
+def _points(inputs: MetricInputs) -> tuple[Tensor, Tensor]:
+    """Return generated and real samples as points [N, d]: of images, their pixels."""
+    return inputs.generated.flatten(1), inputs.real.flatten(1)
+
+
 def _wasserstein(inputs: MetricInputs) -> dict[str, float]:
-    return {"wasserstein": wasserstein(inputs.generated, inputs.real)}
+    return {"wasserstein": wasserstein(*_points(inputs))}
 
 
 def _sliced_wasserstein(inputs: MetricInputs) -> dict[str, float]:
-    distance = sliced_wasserstein(inputs.generated, inputs.real, seed=inputs.seed)
+    distance = sliced_wasserstein(*_points(inputs), seed=inputs.seed)
     return {"sliced_wasserstein": distance}
 
 
 def _mmd(inputs: MetricInputs) -> dict[str, float]:
-    return {"mmd": mmd(inputs.generated, inputs.real)}
+    return {"mmd": mmd(*_points(inputs))}
 
 
 def _mse(inputs: MetricInputs) -> dict[str, float]:
@@ -231,6 +199,7 @@ _ENTRIES = (
         description="peak signal-to-noise ratio in dB for a data range of 1",
         units="scaled",
     ),
+    *images.ENTRIES,
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ENTRIES}

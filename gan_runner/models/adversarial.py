@@ -1,8 +1,9 @@
 """The adversarial game: G maps noise to data, D tells data from G's output.
 
 Goodfellow et al. 2014; its variants differ in the loss, the penalty, the optimizer and n_critic,
-all of it config: LSGAN, WGAN, WGAN-GP, hinge, relativistic with R1 and R2, packing. The objectives
-and `play` also serve `srgan.py` and `conditional.py`.
+all of it config: LSGAN, WGAN, WGAN-GP, hinge, relativistic with R1 and R2, packing. The objectives,
+`play` and `recipe` also serve the models whose D or G is more than one network or is given more
+than noise: `conditional.py`, `acgan.py`, `infogan.py`, `srgan.py`.
 """
 
 from __future__ import annotations
@@ -11,20 +12,37 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gan_runner.game import Batch, Hook, Move, Numbers, Player, Recipe, Shared, Stage, Terms
+from gan_runner.game import (
+    Batch,
+    Grid,
+    Move,
+    Numbers,
+    Recipe,
+    Shared,
+    Stage,
+    Terms,
+)
 from gan_runner.losses.adversarial import AdversarialLoss
 from gan_runner.losses.penalties import Penalty
 from gan_runner.models.context import Context
-from gan_runner.models.hooks import average, clip_weights
-from gan_runner.priors import Prior, Uniform, latent
+from gan_runner.models.passes import (
+    Critic,
+    Fake,
+    Score,
+    apart,
+    full_precision,
+    mixes_samples,
+    packed,
+    packed_draws,
+    seen,
+)
+from gan_runner.models.players import Make, built, players, sampler, with_average
+from gan_runner.priors import Normal, Prior, Uniform, latent
 
-Fake = Callable[[Any, Batch], Tensor]  # (nets, batch) -> G's output
-Critic = Callable[[Any, Batch, Tensor], Tensor]  # (nets, batch, samples as D sees them) -> logits
-Score = Callable[[Tensor], Tensor]  # samples as D sees them -> logits
-GeneratorObjective = Callable[..., Terms]
+Generate = Callable[[Callable[..., Tensor], Batch], Tensor]  # (G, batch) -> G's output
+Objective = Callable[..., Terms]
 
 
 # --- objectives ------------------------------------------------------------------------------
@@ -43,18 +61,28 @@ def discriminator(
     penalty: Penalty | None,
 ) -> Terms:
     """D's adversarial loss, and its penalty."""
-    real, generated = packed(batch["real"], pack), packed(fake(nets, batch), pack)
-    if joint:  # one pass through D instead of two
-        logits = critic(nets, batch, torch.cat([real, generated]))
-        real_logits, fake_logits = torch.split(logits, [len(real), len(generated)])
-    else:
-        real_logits, fake_logits = critic(nets, batch, real), critic(nets, batch, generated)
+    real, generated = packed(batch["real"], pack), packed(seen(fake(nets, batch), batch, h), pack)
+    of_samples = partial(critic, nets, batch)
+    real_logits, fake_logits = apart(of_samples, real, generated, joint=joint)
     terms = {"adversarial": loss.discriminator(real_logits, fake_logits, h)}
     if penalty is not None:
-        score = partial(critic, nets, batch)
-        value = penalty.function(score, real, generated, h, packed_draws(batch, pack))
-        terms["penalty"] = h["penalty.weight"] * value
+        terms["penalty"] = penalised(penalty, of_samples, real, generated, batch, h, pack=pack)
     return terms
+
+
+def penalised(
+    penalty: Penalty,
+    score: Score,
+    real: Tensor,
+    generated: Tensor,
+    batch: Batch,
+    h: Numbers,
+    *,
+    pack: int,
+) -> Tensor:
+    """The weighted penalty on D's gradient, 0-dim; samples as D sees them."""
+    value = penalty.function(score, real, generated, h, packed_draws(batch, pack))
+    return h["penalty.weight"] * value
 
 
 def lazy_penalty(
@@ -69,9 +97,9 @@ def lazy_penalty(
     penalty: Penalty,
 ) -> Terms:
     """The penalty alone, on every `every`-th step, weighted up by it (Karras et al. 2020, B)."""
-    real, generated = packed(batch["real"], pack), packed(fake(nets, batch), pack)
-    score = partial(critic, nets, batch)
-    value = penalty.function(score, real, generated, h, packed_draws(batch, pack))
+    real, generated = packed(batch["real"], pack), packed(seen(fake(nets, batch), batch, h), pack)
+    of_samples = partial(critic, nets, batch)
+    value = penalty.function(of_samples, real, generated, h, packed_draws(batch, pack))
     return {"penalty": every * h["penalty.weight"] * value}
 
 
@@ -86,9 +114,9 @@ def generator(
     loss: AdversarialLoss,
 ) -> Terms:
     """G's adversarial loss."""
-    generated = fake(nets, batch)
-    score = partial(critic, nets, batch)
-    return {"adversarial": against(score, generated, batch["real"], h, pack=pack, loss=loss)}
+    generated = seen(fake(nets, batch), batch, h)
+    of_samples = partial(critic, nets, batch)
+    return {"adversarial": against(of_samples, generated, batch["real"], h, pack=pack, loss=loss)}
 
 
 def against(
@@ -97,28 +125,6 @@ def against(
     """The loss of samples that G has made, 0-dim; relativistic ones look at real samples too."""
     real_logits = score(packed(real, pack)) if loss.relativistic else None
     return loss.generator(score(packed(generated, pack)), h, real_logits)
-
-
-def packed(samples: Tensor, pack: int) -> Tensor:
-    """Groups of `pack` samples joined along their first dimension (PacGAN, Lin et al. 2018).
-
-    [N, C, ...] -> [N / pack, pack C, ...].
-    """
-    if pack == 1:
-        return samples
-    return samples.reshape(-1, pack * samples.shape[1], *samples.shape[2:])
-
-
-def packed_draws(batch: Batch, pack: int) -> Batch:
-    """A penalty's draws for packed samples: one mixing number a pack."""
-    if pack == 1:
-        return batch
-    draws = dict(batch)
-    if "mix" in batch:
-        draws["mix"] = batch["mix"].reshape(-1, pack)[:, 0]
-    if "perturbation" in batch:
-        draws["perturbation"] = packed(batch["perturbation"], pack)
-    return draws
 
 
 def monitor(
@@ -134,7 +140,7 @@ def monitor(
     """Means of D's output on data and on G's output: probabilities, or a critic's raw scores."""
     outputs = {
         "output/real": critic(nets, batch, packed(batch["real"], pack)),
-        "output/fake": critic(nets, batch, packed(fake(nets, batch), pack)),
+        "output/fake": critic(nets, batch, packed(seen(fake(nets, batch), batch, h), pack)),
     }
     return {
         name: (logits.sigmoid() if probabilities else logits).mean()
@@ -150,9 +156,9 @@ def score(nets: Any, batch: Batch, samples: Tensor) -> Tensor:
     return full_precision(nets.D(samples))
 
 
-def full_precision(logits: Tensor) -> Tensor:
-    """Logits of an autocast network as float32; others as they are."""
-    return logits.float() if logits.dtype is torch.bfloat16 else logits
+def trunk_score(nets: Any, batch: Batch, samples: Tensor) -> Tensor:
+    """The same where D is a trunk T, which other networks share, and a head D on its features."""
+    return full_precision(nets.D(nets.T(samples)))
 
 
 def shared_fake(nets: Any, batch: Batch) -> Tensor:
@@ -160,21 +166,19 @@ def shared_fake(nets: Any, batch: Batch) -> Tensor:
     return batch["fake"]
 
 
-def mixes_samples(network: nn.Module) -> bool:
-    """Whether a network's output for a sample depends on the batch's others."""
-    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
-
-
 def play(
     context: Context,
     *,
+    networks: Mapping[str, Make],
     make_fake: Fake,
     critic: Critic,
-    make_discriminator: Callable[[], nn.Module],
     priors: Mapping[str, Prior],
+    discriminator_networks: tuple[str, ...] = ("D",),
+    generator_networks: tuple[str, ...] = ("G",),
+    discriminator_terms: Objective = discriminator,
+    generator_terms: Objective = generator,
     name: str = "adversarial",
     share: float = 1.0,
-    generator_terms: GeneratorObjective = generator,
 ) -> Stage:
     """The stage of an adversarial game of D and G, from the options of `schema.GameModel`."""
     model, loss, penalty = context.model, context.adversarial_loss, context.penalty
@@ -182,32 +186,31 @@ def play(
     view = {"fake": make_fake, "critic": critic, "pack": pack}
     if model["share_fakes"]:
         view["fake"] = shared_fake
-    with torch.device("meta"):
-        joint = not mixes_samples(make_discriminator())
+    looked_at = {letter: built(make) for letter, make in networks.items()}
+    joint = not any(mixes_samples(looked_at[letter]) for letter in discriminator_networks)
     lazy = penalty is not None and context.penalty_every > 1
+    for_d = partial(
+        discriminator_terms, **view, joint=joint, loss=loss, penalty=None if lazy else penalty
+    )
     moves = [
-        Move(
-            player="D",
-            objective=partial(
-                discriminator, **view, joint=joint, loss=loss, penalty=None if lazy else penalty
-            ),
-        ),
+        Move(player="D", objective=for_d),
         Move(
             player="G",
             objective=partial(generator_terms, **view, loss=loss),
             every=model["critic_steps"],
-            in_eval=("D",) if model["discriminator_in_eval"] else (),
+            in_eval=discriminator_networks if model["discriminator_in_eval"] else (),
         ),
     ]
     if penalty is not None and lazy:
         every = context.penalty_every
         objective = partial(lazy_penalty, **view, every=every, penalty=penalty)
         moves.insert(1, Move(player="D", objective=objective, every=every, label="D_lazy"))
+    shape = context.dataset.shape
     return Stage(
         name=name,
-        players=players(model),
+        players=players(model, looked_at, discriminator_networks, generator_networks),
         moves=tuple(moves),
-        priors={**priors, **penalty_priors(penalty, context.dataset.shape)},
+        priors={**priors, **noise_priors(model, shape), **penalty_priors(penalty, shape)},
         share=share,
         update=model["update"],
         shared=Shared(make=partial(_share, make_fake), owner="G") if model["share_fakes"] else None,
@@ -218,18 +221,9 @@ def _share(make_fake: Fake, nets: Any, batch: Batch, h: Numbers) -> Batch:
     return {"fake": make_fake(nets, batch)}
 
 
-def players(model: Mapping[str, Any]) -> tuple[Player, ...]:
-    """D, with clipping if asked for, and G, with its moving average if asked for."""
-    clip: tuple[Hook, ...] = () if model["clip"] is None else (partial(clip_weights, names=("D",)),)
-    return (
-        Player(name="D", networks=("D",), role="discriminator", after=clip),
-        Player(name="G", networks=("G",), role="generator", after=averaging(model)),
-    )
-
-
-def averaging(model: Mapping[str, Any]) -> tuple[Hook, ...]:
-    """The hook that keeps G's moving average, if the model has one."""
-    return () if model["ema"] is None else (partial(average, source="G", target="G_ema"),)
+def noise_priors(model: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Prior]:
+    """The noise on G's output where D sees it, if the model has any."""
+    return {"output_noise": Normal(shape)} if model.get("output_noise") else {}
 
 
 def penalty_priors(penalty: Penalty | None, shape: tuple[int, ...]) -> dict[str, Prior]:
@@ -238,56 +232,69 @@ def penalty_priors(penalty: Penalty | None, shape: tuple[int, ...]) -> dict[str,
     return {} if penalty is None else {name: drawn[name] for name in penalty.draws}
 
 
-def with_average(
-    model: Mapping[str, Any], networks: dict[str, Callable[[], nn.Module]]
-) -> dict[str, Any]:
-    """A recipe's networks and copies, with G's moving average if the model has one."""
-    if model["ema"] is None:
-        return {"networks": networks}
-    return {"networks": {**networks, "G_ema": networks["G"]}, "copies": {"G_ema": "G"}}
+def latent_size(model: Mapping[str, Any], shape: tuple[int, ...]) -> int:
+    """Numbers in z: as asked for, else 100 for images, else as many as a sample has."""
+    default = shape[0] if len(shape) == 1 else 100
+    return int(model["latent_size"] or default)
 
 
-def sampler(model: Mapping[str, Any]) -> str:
-    """The network that samples are drawn from."""
-    return "G" if model["ema"] is None else "G_ema"
+def recipe(
+    context: Context,
+    *,
+    networks: Mapping[str, Make],
+    generate: Generate,
+    critic: Critic,
+    priors: Mapping[str, Prior],
+    watch: Objective = monitor,
+    sample_priors: Mapping[str, Prior] | None = None,
+    data: tuple[str, ...] = ("real",),
+    grids: Mapping[str, Grid] | None = None,
+    probe: Callable[[Any, Tensor], dict[str, Tensor]] | None = None,
+    **stage: Any,
+) -> Recipe:
+    """The recipe of a game of one stage; `stage` has further options of `play`."""
+    model, probabilities = context.model, context.adversarial_loss.probabilities
+    letter = sampler(model)
+
+    def make_fake(nets: Any, batch: Batch) -> Tensor:
+        return generate(nets.G, batch)
+
+    def sample(nets: Any, batch: Batch) -> Tensor:
+        return generate(getattr(nets, letter), batch)
+
+    view = {"fake": make_fake, "critic": critic, "pack": model.get("pack", 1)}
+    game = play(
+        context, networks=networks, make_fake=make_fake, critic=critic, priors=priors, **stage
+    )
+    return Recipe(
+        **with_average(model, networks),
+        stages=(game,),
+        sample=sample,
+        data=data,
+        sample_priors=priors if sample_priors is None else sample_priors,
+        monitor=partial(watch, **view, probabilities=probabilities),
+        probabilities=probabilities,
+        grids=grids or {},
+        probe=probe,
+    )
 
 
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: adversarial`."""
     model, shape = context.model, context.dataset.shape
-    size = model["latent_size"] or (shape[0] if len(shape) == 1 else 100)
-    pack = model["pack"]
-    seen = (pack * shape[0], *shape[1:])
-    priors = {"z": latent(model["prior"], size)}
-    letter = sampler(model)
+    size = latent_size(model, shape)
+    seen_at_once = (model["pack"] * shape[0], *shape[1:])
 
-    def make_fake(nets: Any, batch: Batch) -> Tensor:
-        return nets.G(batch["z"])  # type: ignore[no-any-return]
+    def generate(G: Callable[..., Tensor], batch: Batch) -> Tensor:
+        return G(batch["z"])
 
-    def sample(nets: Any, batch: Batch) -> Tensor:
-        return getattr(nets, letter)(batch["z"])  # type: ignore[no-any-return]
-
-    def make_discriminator() -> nn.Module:
-        return context.discriminator(seen)
-
-    stage = play(
+    return recipe(
         context,
-        make_fake=make_fake,
+        networks={
+            "G": lambda: context.generator((size,), shape),
+            "D": lambda: context.discriminator(seen_at_once),
+        },
+        generate=generate,
         critic=score,
-        make_discriminator=make_discriminator,
-        priors=priors,
-    )
-    probabilities = context.adversarial_loss.probabilities
-    return Recipe(
-        **with_average(
-            model,
-            {"G": lambda: context.generator((size,), shape), "D": make_discriminator},
-        ),
-        stages=(stage,),
-        sample=sample,
-        sample_priors=priors,
-        monitor=partial(
-            monitor, fake=make_fake, critic=score, pack=pack, probabilities=probabilities
-        ),
-        probabilities=probabilities,
+        priors={"z": latent(model["prior"], size)},
     )

@@ -1,24 +1,31 @@
-"""The conditional GAN on paired data: G(condition, z), D(condition, sample).
+"""The conditional GAN: G maps a condition and noise to data, D scores the pair.
 
-Isola et al. 2017 in the form of Sinha 2020 (anatomizing), equations 7 to 10: the generator's
-adversarial loss plus lambda times the L1 distance to the pair.
+On paired data the condition is the pair's input: Isola et al. 2017 in the form of Sinha 2020
+(anatomizing), equations 7 to 10, with lambda times the L1 distance to the pair. Else it is the
+sample's label: Mirza and Osindero 2014, equation 2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gan_runner.game import Batch, Numbers, Recipe, Terms
 from gan_runner.losses.adversarial import AdversarialLoss
 from gan_runner.losses.reconstruction import absolute_error
-from gan_runner.models import adversarial
-from gan_runner.models.adversarial import Critic, Fake
+from gan_runner.models import adversarial, grids
 from gan_runner.models.context import Context
-from gan_runner.priors import latent
+from gan_runner.models.passes import Critic, Fake, full_precision, repeated, seen
+from gan_runner.priors import Labels, latent
+
+PAIRED_LATENT = 2  # numbers in z beside a paired input, where none are asked for
+
+
+# --- paired data -----------------------------------------------------------------------------
 
 
 def generator(
@@ -31,65 +38,83 @@ def generator(
     pack: int,
     loss: AdversarialLoss,
 ) -> Terms:
-    """The adversarial loss + lambda x L1 (eq. 9 and 10)."""
+    """The adversarial loss + lambda x L1 (anatomizing, eq. 9 and 10)."""
     generated = fake(nets, batch)
-    of_pairs = partial(critic, nets, batch)
+    of_pairs, real = partial(critic, nets, batch), batch["real"]
+    against_d = adversarial.against(
+        of_pairs, seen(generated, batch, h), real, h, pack=pack, loss=loss
+    )
     return {
-        "adversarial": adversarial.against(
-            of_pairs, generated, batch["real"], h, pack=pack, loss=loss
-        ),
-        "l1": h["model.lambda_l1"] * absolute_error(generated, batch["real"]),
+        "adversarial": against_d,
+        "l1": h["model.lambda_l1"] * absolute_error(generated, real),
     }
 
 
-def score(nets: Any, batch: Batch, samples: Tensor) -> Tensor:
+def pair_score(nets: Any, batch: Batch, samples: Tensor) -> Tensor:
     """D's logits of (condition, sample); a doubled batch repeats its conditions."""
-    times = len(samples) // len(batch["low"])
-    conditions = batch["low"] if times == 1 else torch.cat([batch["low"]] * times)
-    return adversarial.full_precision(nets.D(torch.cat([conditions, samples], dim=1)))
+    pairs = torch.cat([repeated(batch["low"], samples), samples], dim=1)
+    return full_precision(nets.D(pairs))
 
 
-def translate(nets: Any, batch: Batch) -> Tensor:
+def translate(G: Callable[..., Tensor], batch: Batch) -> Tensor:
     """G's output for (condition, noise)."""
-    return nets.G(torch.cat([batch["low"], batch["z"]], dim=1))  # type: ignore[no-any-return]
+    return G(torch.cat([batch["low"], batch["z"]], dim=1))
+
+
+def paired(context: Context) -> Recipe:
+    """The game on paired vectors."""
+    model, data = context.model, context.dataset
+    assert data.low_shape is not None
+    size = model["latent_size"] or PAIRED_LATENT
+    (condition,), (outputs,) = data.low_shape, data.shape
+    return adversarial.recipe(
+        context,
+        networks={
+            "G": lambda: context.generator((condition + size,), data.shape),
+            "D": lambda: context.discriminator((condition + outputs,)),
+        },
+        generate=translate,
+        critic=pair_score,
+        generator_terms=generator,
+        priors={"z": latent(model["prior"], size)},
+        data=("real", "low"),
+    )
+
+
+# --- labels ----------------------------------------------------------------------------------
+
+
+def score(nets: Any, batch: Batch, samples: Tensor) -> Tensor:
+    """D's logits of (sample, label); a doubled batch repeats its labels."""
+    return full_precision(nets.D(samples, repeated(batch["label"], samples)))
+
+
+def make_of_class(G: Callable[..., Tensor], batch: Batch) -> Tensor:
+    """G's output for (noise, label)."""
+    return G(batch["z"], batch["label"])
+
+
+def labelled(context: Context) -> Recipe:
+    """The game on data with labels: fakes are asked for the labels of the batch's data."""
+    model, shape, num_classes = context.model, context.dataset.shape, context.dataset.num_classes
+    assert num_classes is not None
+    size = adversarial.latent_size(model, shape)
+    z = latent(model["prior"], size)
+    return adversarial.recipe(
+        context,
+        networks={
+            "G": lambda: context.generator((size,), shape, num_classes=num_classes),
+            "D": lambda: context.discriminator(shape, num_classes=num_classes),
+        },
+        generate=make_of_class,
+        critic=score,
+        priors={"z": z},
+        sample_priors={"z": z, "label": Labels(num_classes)},
+        data=("real", "label"),
+        grids={"classes": grids.by_class(num_classes, "label")},
+    )
 
 
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: conditional`."""
-    model, data = context.model, context.dataset
-    assert data.low_shape is not None
-    priors = {"z": latent(model["prior"], model["latent_size"])}
-    letter = adversarial.sampler(model)
-    (condition,), (outputs,) = data.low_shape, data.shape
-    inputs = condition + model["latent_size"]
-
-    def sample(nets: Any, batch: Batch) -> Tensor:
-        pair = torch.cat([batch["low"], batch["z"]], dim=1)
-        return getattr(nets, letter)(pair)  # type: ignore[no-any-return]
-
-    def make_discriminator() -> nn.Module:
-        return context.discriminator((condition + outputs,))
-
-    stage = adversarial.play(
-        context,
-        make_fake=translate,
-        critic=score,
-        make_discriminator=make_discriminator,
-        priors=priors,
-        generator_terms=generator,
-    )
-    probabilities = context.adversarial_loss.probabilities
-    return Recipe(
-        **adversarial.with_average(
-            model,
-            {"G": lambda: context.generator((inputs,), data.shape), "D": make_discriminator},
-        ),
-        stages=(stage,),
-        sample=sample,
-        data=("real", "low"),
-        sample_priors=priors,
-        monitor=partial(
-            adversarial.monitor, fake=translate, critic=score, pack=1, probabilities=probabilities
-        ),
-        probabilities=probabilities,
-    )
+    return labelled(context) if context.dataset.low_shape is None else paired(context)

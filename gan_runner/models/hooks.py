@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from torch import nn
 
 from gan_runner.game import Numbers
+from gan_runner.networks import spectral
 
 
 def clip_weights(networks: Mapping[str, nn.Module], h: Numbers, *, names: tuple[str, ...]) -> None:
@@ -28,3 +29,15 @@ def average(networks: Mapping[str, nn.Module], h: Numbers, *, source: str, targe
         kept.lerp_(new, share)
     for held, seen in zip(averaged.buffers(), current.buffers(), strict=True):
         held.copy_(seen)
+
+
+def power_iteration(
+    networks: Mapping[str, nn.Module], h: Numbers, *, names: tuple[str, ...]
+) -> None:
+    """One power iteration on every spectrally normalised weight (Miyato et al. 2018, algorithm 1).
+
+    Here after the update, so that the next forward pass finds its singular vectors ready; in the
+    paper before it.
+    """
+    for name in names:
+        spectral.iterate(networks[name])

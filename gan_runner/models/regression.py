@@ -13,8 +13,8 @@ from torch import Tensor
 
 from gan_runner.game import Batch, Move, Player, Recipe, Stage
 from gan_runner.losses.reconstruction import RECONSTRUCTIONS
-from gan_runner.models import adversarial
 from gan_runner.models.context import Context
+from gan_runner.models.players import Make, averaging, built, iterating, sampler, with_average
 from gan_runner.models.srgan import content_only, upscale
 
 
@@ -24,7 +24,8 @@ def build(context: Context) -> Recipe:
     assert data.low_shape is not None
     inputs, outputs = data.low_shape, data.shape
     content = RECONSTRUCTIONS[model["content"]]
-    letter = adversarial.sampler(model)
+    letter = sampler(model)
+    networks: dict[str, Make] = {"G": lambda: context.generator(inputs, outputs)}
 
     def sample(nets: Any, batch: Batch) -> Tensor:
         return getattr(nets, letter)(batch["low"])  # type: ignore[no-any-return]
@@ -36,13 +37,13 @@ def build(context: Context) -> Recipe:
                 name="G",
                 networks=("G",),
                 role="generator",
-                after=adversarial.averaging(model),
+                after=(*iterating({"G": built(networks["G"])}, ("G",)), *averaging(model)),
             ),
         ),
         moves=(Move(player="G", objective=partial(content_only, fake=upscale, content=content)),),
     )
     return Recipe(
-        **adversarial.with_average(model, {"G": lambda: context.generator(inputs, outputs)}),
+        **with_average(model, networks),
         stages=(stage,),
         sample=sample,
         data=("real", "low"),

@@ -5,17 +5,19 @@ Ledig et al. 2017 for images; Sinha 2020 (anatomizing) for vectors, equations 2,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from gan_runner.game import Batch, Move, Numbers, Recipe, Stage, Terms
+from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Stage, Terms
 from gan_runner.losses.adversarial import AdversarialLoss
 from gan_runner.losses.reconstruction import RECONSTRUCTIONS, Reconstruction
 from gan_runner.models import adversarial
-from gan_runner.models.adversarial import Critic, Fake
 from gan_runner.models.context import Context
+from gan_runner.models.passes import Critic, Fake
+from gan_runner.models.players import Make, sampler, with_average
 
 
 def content_only(
@@ -51,11 +53,11 @@ def upscale(nets: Any, batch: Batch) -> Tensor:
     return nets.G(batch["low"])  # type: ignore[no-any-return]
 
 
-def pretraining(model: dict[str, Any], content: Reconstruction) -> Stage:
+def pretraining(player: Player, model: Mapping[str, Any], content: Reconstruction) -> Stage:
     """A first stage of G on the content loss alone (Ledig et al. 2017, section 3.2)."""
     return Stage(
         name="content",
-        players=adversarial.players(model)[1:],
+        players=(player,),
         moves=(Move(player="G", objective=partial(content_only, fake=upscale, content=content)),),
         share=model["pretrain_share"],
     )
@@ -63,34 +65,32 @@ def pretraining(model: dict[str, Any], content: Reconstruction) -> Stage:
 
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: srgan`."""
-    model, data = dict(context.model), context.dataset
+    model, data = context.model, context.dataset
     assert data.low_shape is not None
     content = RECONSTRUCTIONS[model["content"]]
-    letter = adversarial.sampler(model)
+    letter = sampler(model)
     inputs = data.low_shape
 
     def sample(nets: Any, batch: Batch) -> Tensor:
         return getattr(nets, letter)(batch["low"])  # type: ignore[no-any-return]
 
-    def make_generator() -> nn.Module:
-        return context.generator(inputs, data.shape)
-
-    def make_discriminator() -> nn.Module:
-        return context.discriminator(data.shape)
-
+    networks: dict[str, Make] = {
+        "G": lambda: context.generator(inputs, data.shape),
+        "D": lambda: context.discriminator(data.shape),
+    }
     game = adversarial.play(
         context,
+        networks=networks,
         make_fake=upscale,
         critic=adversarial.score,
-        make_discriminator=make_discriminator,
         priors={},
         share=1 - model["pretrain_share"],
         generator_terms=partial(perceptual, content=content),
     )
-    first = (pretraining(model, content),) if model["pretrain_share"] > 0 else ()
+    first = (pretraining(game.players[1], model, content),) if model["pretrain_share"] > 0 else ()
     probabilities = context.adversarial_loss.probabilities
     return Recipe(
-        **adversarial.with_average(model, {"G": make_generator, "D": make_discriminator}),
+        **with_average(model, networks),
         stages=(*first, game),
         sample=sample,
         data=("real", "low"),

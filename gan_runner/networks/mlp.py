@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from itertools import pairwise
 from math import prod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from gan_runner.networks.activations import activation
+from gan_runner.networks.conditioning import one_hot
 from gan_runner.networks.dropout import Dropout
-from gan_runner.networks.initialisation import initialise
+from gan_runner.networks.spectral import finished
 
+Section = Mapping[str, Any]
 Shape = tuple[int, ...]
-
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "elu": nn.ELU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "softplus": nn.Softplus,
-    "identity": nn.Identity,
-}
 
 
 class Maxout(nn.Module):
@@ -49,12 +45,34 @@ class Perceptron(nn.Sequential):
         return x
 
 
-def _activation(name: str, slope: float) -> nn.Module:
-    return nn.LeakyReLU(slope) if name == "leaky_relu" else ACTIVATIONS[name]()
+class Conditional(nn.Module):
+    """A perceptron that sees its flattened input with the class joined to it, a one among zeros.
+
+    Source: Mirza and Osindero 2014.
+    """
+
+    def __init__(self, layers: nn.Module, num_classes: int) -> None:
+        super().__init__()
+        self.layers = layers
+        self.num_classes = num_classes
+
+    def forward(self, x: Tensor, label: Tensor) -> Tensor:
+        """[N, *inputs] and labels [N] -> [N, *outputs]."""
+        x = x.flatten(1)
+        out: Tensor = self.layers(torch.cat([x, one_hot(label, self.num_classes, x)], 1))
+        return out
 
 
-def _hidden(section: Mapping[str, Any], inputs: int, outputs: int) -> list[nn.Module]:
-    norm = section["norm"]
+class Trunk(Perceptron):
+    """The hidden layers alone: [N, *inputs] -> [N, num_features]."""
+
+    def __init__(self, *layers: nn.Module, num_features: int) -> None:
+        super().__init__(*layers)
+        self.num_features = num_features
+
+
+def _hidden(section: Section, inputs: int, outputs: int, *, first: bool) -> list[nn.Module]:
+    norm = section["norm"] if section["norm_first"] or not first else "none"
     if section["activation"] == "maxout":
         layers: list[nn.Module] = [Maxout(inputs, outputs, section["maxout_pieces"])]
     else:
@@ -65,40 +83,65 @@ def _hidden(section: Mapping[str, Any], inputs: int, outputs: int) -> list[nn.Mo
     elif norm == "layer":
         layers.append(nn.LayerNorm(outputs))
     if section["activation"] != "maxout":
-        layers.append(_activation(section["activation"], section["slope"]))
+        layers.append(activation(section["activation"], section["slope"]))
     if section["dropout"] > 0:
         layers.append(Dropout(section["dropout"]))
     return layers
 
 
-def mlp(section: Mapping[str, Any], inputs: Shape, outputs: Shape) -> nn.Module:
+def _body(section: Section, inputs: Shape, joined: int = 0) -> list[nn.Module]:
+    """A flattening where it is needed, and the hidden layers."""
+    layers: list[nn.Module] = [nn.Flatten()] if len(inputs) > 1 and not joined else []
+    widths = [prod(inputs) + joined, *section["widths"]]
+    for place, (before, after) in enumerate(pairwise(widths)):
+        layers += _hidden(section, before, after, first=place == 0)
+    return layers
+
+
+def _width(section: Section, inputs: Shape, joined: int = 0) -> int:
+    """Units of the last hidden layer, or of the input where there is none."""
+    return int(section["widths"][-1]) if section["widths"] else prod(inputs) + joined
+
+
+def mlp(
+    section: Section, inputs: Shape, outputs: Shape, num_classes: int | None = None
+) -> nn.Module:
     """A perceptron from flattened `inputs` to `outputs`, by a `schema.Mlp` section.
 
     Returns:
-        A module [N, *inputs] -> [N, *outputs].
+        A module [N, *inputs] -> [N, *outputs]; with `num_classes` it takes labels [N] too.
     """
-    width = prod(inputs)
-    layers: list[nn.Module] = [nn.Flatten()] if len(inputs) > 1 else []
-    for units in section["widths"]:
-        layers += _hidden(section, width, units)
-        width = units
-    layers.append(nn.Linear(width, prod(outputs)))
+    joined = num_classes or 0
+    layers = _body(section, inputs, joined)
+    layers.append(nn.Linear(_width(section, inputs, joined), prod(outputs)))
     if section["output"] != "identity":
-        layers.append(_activation(section["output"], section["slope"]))
+        layers.append(activation(section["output"], section["slope"]))
     if len(outputs) > 1:
         layers.append(nn.Unflatten(1, outputs))
-    return initialise(Perceptron(*layers), section["initialisation"])
+    network: nn.Module = Perceptron(*layers)
+    if num_classes is not None:
+        network = Conditional(network, num_classes)
+    return finished(network, section)
 
 
 class MlpFamily:
     """The registered family `mlp`: a section has one `schema.Mlp` a role."""
 
     @staticmethod
-    def generator(section: Mapping[str, Any], inputs: Shape, outputs: Shape) -> nn.Module:
-        """[N, *inputs] -> [N, *outputs]."""
-        return mlp(section["generator"], inputs, outputs)
+    def generator(
+        section: Section, inputs: Shape, outputs: Shape, num_classes: int | None = None
+    ) -> nn.Module:
+        """[N, *inputs] (and labels [N]) -> [N, *outputs]."""
+        return mlp(section["generator"], inputs, outputs, num_classes)
 
     @staticmethod
-    def discriminator(section: Mapping[str, Any], inputs: Shape) -> nn.Module:
-        """[N, *inputs] -> logits [N, 1]."""
-        return mlp(section["discriminator"], inputs, (1,))
+    def discriminator(section: Section, inputs: Shape, num_classes: int | None = None) -> nn.Module:
+        """[N, *inputs] (and labels [N]) -> logits [N, 1]."""
+        return mlp(section["discriminator"], inputs, (1,), num_classes)
+
+    @staticmethod
+    def trunk(section: Section, inputs: Shape) -> nn.Module:
+        """[N, *inputs] -> features [N, num_features]."""
+        own = section["discriminator"]
+        network = Trunk(*_body(own, inputs), num_features=_width(own, inputs))
+        return finished(network, own)

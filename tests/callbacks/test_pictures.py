@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from gan_runner import plots
-from gan_runner.callbacks.callback import RunStart
+from gan_runner.callbacks.callback import Panel, RunStart
 from gan_runner.callbacks.csv_file import CsvFile
 from gan_runner.callbacks.pictures import Pictures
 from gan_runner.datasets.dataset import Dataset
@@ -46,17 +46,34 @@ def test_a_picture_for_each_sampled_step(tmp_path: Path, kind: str) -> None:
     assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == names
     with Image.open(tmp_path / "samples" / names[0]) as picture:
         picture.load()
-        assert picture.size == (416, 357) if kind == "images" else min(picture.size) > 400
+        assert picture.size == (411, 258) if kind == "images" else min(picture.size) > 400
 
 
 def test_a_resume_removes_later_pictures_only(tmp_path: Path) -> None:
     folder = tmp_path / "samples"
     folder.mkdir()
-    for name in ("step_00000010", "step_00000020", "step_00000030", "step_by_step", "mine"):
+    kept = {
+        "step_00000010", "step_00000020", "code_1_00000020", "step_by_step", "mine", "mine_30",
+        "00000030",
+    }  # fmt: skip
+    for name in (*kept, "step_00000030", "classes_00000021", "code_1_100000000"):
         (folder / f"{name}.png").touch()
     Pictures().on_start(start(tmp_path, first_step=20))
-    left = {path.stem for path in folder.iterdir()}
-    assert left == {"step_00000010", "step_00000020", "step_by_step", "mine"}
+    assert {path.stem for path in folder.iterdir()} == kept
+
+
+def test_panels_of_a_step_and_of_the_end(tmp_path: Path) -> None:
+    callback = Pictures()
+    callback.on_start(start(tmp_path, kind="images"))
+    for step in (10, 100):
+        callback.on_panel(step, "samples/code_1", Panel(images=torch.zeros(4, 1, 8, 8), columns=2))
+    callback.on_panel(100, "pictures/neighbours", Panel(images=torch.ones(4, 1, 8, 8), columns=4))
+    names = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.png"))
+    assert names == [
+        "pictures/neighbours.png", "samples/code_1_00000010.png", "samples/code_1_00000100.png",
+    ]  # fmt: skip
+    sizes = [Image.open(tmp_path / name).size for name in names]
+    assert sizes == [(4 * 51 + 3, 54), (2 * 51 + 3, 105), (2 * 51 + 3, 105)]
 
 
 def test_losses_of_a_resumed_run_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

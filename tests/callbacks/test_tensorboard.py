@@ -19,7 +19,7 @@ from tensorboard.plugins.hparams import (
     list_session_groups,
 )
 
-from gan_runner.callbacks.callback import RunStart
+from gan_runner.callbacks.callback import Panel, RunStart
 from gan_runner.callbacks.pictures import Pictures
 from gan_runner.callbacks.tensorboard import TensorBoard, _wait_for_a_later_name, flatten
 from gan_runner.datasets.dataset import Dataset, Modes, none
@@ -156,6 +156,29 @@ def test_pictures_are_images(tmp_path: Path) -> None:
     assert images[0].encoded_image_string != saved  # another title
     assert (images[0].width, images[0].height) == (images[1].width, images[1].height)
     assert int.from_bytes(saved[16:20], "big") == images[1].width > 100
+
+
+def test_panels_are_images_under_their_names(tmp_path: Path) -> None:
+    start = begin(tmp_path)
+    pictures, callback = Pictures(), TensorBoard()
+    pictures.on_start(start)
+    callback.on_start(start)
+    panels = [Panel(images=torch.full((4, 1, 8, 8), level), columns=2) for level in (-1.0, 1.0)]
+    callback.on_panel(10, "samples/classes", panels[0])  # drawn here
+    pictures.on_panel(20, "samples/classes", panels[1])
+    callback.on_panel(20, "samples/classes", panels[1])  # taken from the file
+    pictures.on_panel(20, "pictures/neighbours", panels[0])
+    callback.on_panel(20, "pictures/neighbours", panels[0])
+    callback.on_end(20, {"status": "completed"})
+    found = read(tmp_path)
+    assert sorted(found.Tags()["images"]) == ["pictures/neighbours", "samples/classes"]
+    grids, ends = found.Images("samples/classes"), found.Images("pictures/neighbours")
+    assert [image.step for image in grids] == [10, 20]
+    assert [image.step for image in ends] == [20]
+    saved = (tmp_path / "samples" / "classes_00000020.png").read_bytes()
+    assert grids[1].encoded_image_string == saved != grids[0].encoded_image_string
+    assert grids[0].encoded_image_string == ends[0].encoded_image_string
+    assert (grids[0].width, grids[0].height) == (105, 105)
 
 
 def test_hparams_are_one_row_a_run(tmp_path: Path) -> None:

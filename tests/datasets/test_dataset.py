@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
-from gan_runner.datasets import Dataset, Modes
-from gan_runner.datasets.dataset import minmax, none, stream
+from gan_runner.datasets import Dataset, ImageSource, Modes, as_floats
+from gan_runner.datasets.dataset import minmax, none, resident, stream
+from gan_runner.datasets.sources import ArrayPixels
 
 
 def _dataset() -> Dataset:
@@ -136,3 +138,61 @@ def test_minmax_keeps_a_constant_feature_invertible() -> None:
     assert offset.tolist() == [3.0, 7.0]
     assert scale.tolist() == [2.0, 1.0]
     assert ((x - offset) / scale).tolist() == [[0.0, 0.0], [1.0, 0.0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_bytes_become_floats_in_minus_one_to_one(dtype: torch.dtype) -> None:
+    grey = torch.tensor([[0, 51, 102, 204, 255]], dtype=torch.uint8)
+    floats = as_floats(grey, dtype)
+    assert floats.dtype == dtype
+    assert floats.tolist()[0] == pytest.approx([-1.0, -0.6, -0.2, 0.6, 1.0], abs=1e-7)
+    assert grey.tolist() == [[0, 51, 102, 204, 255]]
+    every = torch.arange(256, dtype=torch.uint8)
+    assert torch.equal(((as_floats(every, dtype) + 1) * 127.5).round().byte(), every)
+
+
+def test_floats_change_their_dtype_and_integers_nothing() -> None:
+    floats, labels = torch.tensor([3.0, -7.5]), torch.tensor([5, 6])
+    assert as_floats(floats, torch.float64).tolist() == [3.0, -7.5]
+    assert as_floats(floats, torch.float64).dtype == torch.float64
+    assert as_floats(labels, torch.float64) is labels
+    assert as_floats(torch.zeros(2, dtype=torch.uint8, device="meta"), torch.float32).is_meta
+
+
+def _images(num: int) -> tuple[Dataset, Dataset]:
+    """Images as a tensor and as a source."""
+    array = np.random.default_rng(0).integers(0, 256, (num, 3, 3, 1)).astype(np.uint8)
+    source = ImageSource(ArrayPixels(array), torch.randperm(num))
+    made = [
+        Dataset(
+            name="x",
+            kind="images",
+            splits={"train": {"real": rows, "label": torch.arange(num)}},
+            offset=torch.zeros(()),
+            scale=torch.ones(()),
+        )
+        for rows in (source.resident(), source)
+    ]
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("num", [3, 2500])  # the latter is hashed in parts
+def test_hash_is_that_of_the_bytes_resident_or_not(num: int) -> None:
+    here, there = _images(num)
+    assert here.content_hash() == there.content_hash()
+    digest, train = hashlib.sha256(), here.splits["train"]
+    digest.update(f"train/label:<i8:({num},);".encode() + train["label"][:].numpy().tobytes())
+    digest.update(f"train/real:|u1:({num}, 1, 3, 3);".encode() + train["real"][:].numpy().tobytes())
+    for name, value in (("offset", 0.0), ("scale", 1.0)):
+        digest.update(f"{name}:<f4:();".encode() + np.float32(value).tobytes())
+    assert here.content_hash() == digest.hexdigest()
+
+
+def test_a_data_set_of_a_source_describes_itself() -> None:
+    here, there = _images(5)
+    for dataset in (here, there):
+        assert (dataset.shape, dataset.num_train, dataset.num_classes) == ((1, 3, 3), 5, 5)
+    real = there.splits["train"]["real"]
+    assert torch.equal(resident(real), resident(here.splits["train"]["real"]))
+    x = torch.rand(2, 1, 3, 3)
+    assert torch.equal(there.unscale(x), x)

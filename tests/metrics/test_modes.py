@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_runner.datasets import Modes
 from gan_runner.datasets.gaussians import ring
-from gan_runner.metrics.modes import mode_statistics
+from gan_runner.metrics.modes import class_modes, mode_statistics
 
 RING = ring(num_samples=10).modes
 
@@ -134,3 +134,39 @@ def test_true_samples_score_their_theory() -> None:
 def test_refuses(samples: Tensor, options: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         mode_statistics(samples, _two(), **options)  # type: ignore[arg-type]
+
+
+def test_class_modes_by_hand() -> None:
+    found = class_modes(torch.tensor([0, 0, 1, 3]), 4, [1, 1, 1, 1])
+    # q = (1/2, 1/4, 0, 1/4), p = 1/4 each: ln 2 / 2.
+    assert list(found) == ["modes_covered", "reverse_kl"]
+    assert found["modes_covered"] == 3
+    assert found["reverse_kl"] == pytest.approx(0.5 * math.log(2), abs=1e-12)
+
+
+def test_class_modes_of_the_reference_itself_and_of_one_class() -> None:
+    labels = torch.arange(1000).repeat_interleave(3)
+    even = class_modes(labels, 1000, torch.full((1000,), 26))
+    assert even["modes_covered"] == 1000
+    assert even["reverse_kl"] == pytest.approx(0, abs=1e-12)
+    one = class_modes(torch.full((50,), 999), 1000, torch.full((1000,), 1e-3))
+    assert one["modes_covered"] == 1
+    assert one["reverse_kl"] == pytest.approx(math.log(1000), abs=1e-12)
+
+
+def test_class_modes_of_a_reference_that_is_uneven_or_lacks_a_class() -> None:
+    shares = class_modes(torch.tensor([0, 1]), 2, [3.0, 1.0])
+    expected = 0.5 * math.log(0.5 / 0.75) + 0.5 * math.log(0.5 / 0.25)
+    assert shares["reverse_kl"] == pytest.approx(expected, abs=1e-12)
+    assert class_modes(torch.tensor([0, 1]), 2, [3, 0])["reverse_kl"] == math.inf
+
+
+def test_class_modes_refuse_what_does_not_fit() -> None:
+    with pytest.raises(ValueError, match=r"^class_modes: classes from 0 to 4 must be in \[0, 4\)$"):
+        class_modes(torch.tensor([0, 4]), 4, [1, 1, 1, 1])
+    with pytest.raises(ValueError, match="must be 4 numbers of at least 0, not all 0"):
+        class_modes(torch.tensor([0, 3]), 4, [1, 1, 1])
+    with pytest.raises(ValueError, match="not all 0"):
+        class_modes(torch.tensor([0, 1]), 2, [0, 0])
+    with pytest.raises(ValueError, match=r"found \(0,\) must be"):
+        class_modes(torch.zeros(0, dtype=torch.int64), 2, [1, 1])

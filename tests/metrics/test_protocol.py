@@ -36,7 +36,11 @@ INPUTS = MetricInputs(
 
 
 def test_the_registry() -> None:
-    assert list(METRICS) == ["modes", "wasserstein", "sliced_wasserstein", "mmd", "mse", "psnr"]
+    assert list(METRICS) == [
+        "modes", "wasserstein", "sliced_wasserstein", "mmd", "mse", "psnr", "classifier_score",
+        "frechet_classifier_distance", "kernel_classifier_distance", "coverage", "class_modes",
+        "label_agreement", "information", "inception",
+    ]  # fmt: skip
     assert METRICS["modes"].values == ("modes_covered", "high_quality", "reverse_kl")
     better = {key: way for metric in METRICS.values() for key, way in metric.better.items()}
     assert better == {
@@ -48,6 +52,19 @@ def test_the_registry() -> None:
         "mmd": "lower",
         "mse": "lower",
         "psnr": "higher",
+        "classifier_score": "higher",
+        "frechet_classifier_distance": "lower",
+        "kernel_classifier_distance": "lower",
+        "precision": "higher",
+        "recall": "higher",
+        "density": "higher",
+        "coverage": "higher",
+        "label_agreement": "higher",
+        "code_accuracy": "higher",
+        "information_bound": "higher",
+        "frechet_inception_distance": "lower",
+        "inception_score": "higher",
+        "kernel_inception_distance": "lower",
     }
     assert {name: metric.units for name, metric in METRICS.items()} == {
         "modes": "data",
@@ -56,11 +73,23 @@ def test_the_registry() -> None:
         "mmd": "data",
         "mse": "scaled",
         "psnr": "scaled",
+        "classifier_score": "data",
+        "frechet_classifier_distance": "data",
+        "kernel_classifier_distance": "data",
+        "coverage": "data",
+        "class_modes": "data",
+        "label_agreement": "data",
+        "information": "data",
+        "inception": "data",
     }
+    alone = {name for name, metric in METRICS.items() if not metric.compares}
+    assert alone == {"classifier_score", "label_agreement"}
     for name, metric in METRICS.items():
         assert metric.name == name
         assert metric.description
-        assert metric.needs <= {"modes", "samples", "pairs"}
+        assert metric.needs <= {
+            "modes", "samples", "pairs", "classifier", "stacked", "labels", "codes", "images"
+        }  # fmt: skip
 
 
 def test_every_entry_computes_its_own_function() -> None:
@@ -75,15 +104,30 @@ def test_every_entry_computes_its_own_function() -> None:
         "mse": {"mse": mse(INPUTS.predicted, INPUTS.target)},
         "psnr": {"psnr": psnr(INPUTS.predicted, INPUTS.target)},
     }
-    for name, metric in METRICS.items():
+    for name, value in expected.items():
         found = evaluate(name, INPUTS)
-        assert found == expected[name]
-        assert tuple(found) == metric.values
+        assert found == value
+        assert tuple(found) == METRICS[name].values
+
+
+def test_images_are_points_of_pixels() -> None:
+    images = torch.rand(2, 20, 1, 3, 4, generator=torch.Generator().manual_seed(0))
+    as_images = MetricInputs(generated=images[0], real=images[1], seed=3)
+    as_points = MetricInputs(generated=images[0].flatten(1), real=images[1].flatten(1), seed=3)
+    for name in ("wasserstein", "sliced_wasserstein", "mmd"):
+        assert evaluate(name, as_images) == evaluate(name, as_points)
+    assert as_images.facts() == {"samples", "images"}
+    assert as_points.facts() == {"samples", "vectors"}
 
 
 def test_what_a_metric_needs_must_be_there() -> None:
     bare = MetricInputs(generated=_points(0), real=_points(1))
-    for name, missing in (("modes", "modes"), ("mse", "pairs"), ("psnr", "pairs")):
+    lacking = {
+        "modes": "modes", "mse": "pairs", "psnr": "pairs", "coverage": "classifier",
+        "class_modes": "classifier, stacked", "label_agreement": "classifier, labels",
+        "information": "codes", "inception": "images",
+    }  # fmt: skip
+    for name, missing in lacking.items():
         with pytest.raises(ValueError, match=f"metrics: {name} needs {missing}"):
             evaluate(name, bare)
     half = dataclasses.replace(bare, predicted=_points(2))
@@ -108,19 +152,32 @@ def test_the_floor_is_the_metric_of_real_points() -> None:
     assert floor("sliced_wasserstein", a, b, seed=9) != floor("sliced_wasserstein", a, b)
 
 
+POINTS = ("wasserstein", "sliced_wasserstein", "mmd")
+FEATURES = ("frechet_classifier_distance", "kernel_classifier_distance", "coverage")
+
+
 @pytest.mark.parametrize(
-    ("modes", "low", "kind", "expected"),
+    ("facts", "expected"),
     [
-        (True, False, "vectors", ("modes", "wasserstein", "sliced_wasserstein", "mmd")),
-        (False, False, "vectors", ("wasserstein", "sliced_wasserstein", "mmd")),
-        (False, True, "vectors", ("mse", "psnr", "wasserstein")),
-        (True, True, "vectors", ("mse", "psnr", "wasserstein")),
-        (False, False, "none", ()),
-        (False, False, "images", ()),
+        ("samples vectors modes", ("modes", *POINTS)),
+        ("samples vectors", POINTS),
+        ("samples vectors pairs", ("mse", "psnr", "wasserstein")),
+        ("samples vectors pairs modes", ("mse", "psnr", "wasserstein")),
+        ("samples vectors codes labels", (*POINTS, "information")),
+        ("toy", ()),
+        ("samples images", ("sliced_wasserstein",)),
+        ("samples images labels codes", ("sliced_wasserstein", "information")),
+        ("samples images classifier", ("classifier_score", *FEATURES)),
+        (
+            "samples images classifier labels",
+            ("classifier_score", *FEATURES, "label_agreement"),
+        ),
+        ("samples images classifier codes", ("classifier_score", *FEATURES, "information")),
+        ("samples images classifier stacked", ("class_modes", *FEATURES)),
     ],
 )
-def test_applicable(modes: bool, low: bool, kind: str, expected: tuple[str, ...]) -> None:
-    assert applicable(modes, low, kind) == expected
+def test_applicable(facts: str, expected: tuple[str, ...]) -> None:
+    assert applicable(set(facts.split())) == expected
     assert set(expected) <= set(METRICS)
 
 

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gan_runner.datasets.dataset import as_floats
 from gan_runner.dispatch import Run
 from gan_runner.engine import play_step
 from gan_runner.game import Batch, Move, Terms
 from gan_runner.hosts import Solo
-from gan_runner.models.adversarial import packed, packed_draws
+from gan_runner.models.passes import packed
 from gan_runner.trainer import Trainer
 
 MakeRun = Callable[..., Run]
@@ -29,7 +30,8 @@ def ready(run: Run) -> tuple[Solo, Batch]:
     host = run.host(run.streams())
     stage = run.recipe.stages[-1]
     host.enter(stage, run.make_optimizer)
-    tensors = {key: value[:N] for key, value in run.tensors("train", host.dtype).items()}
+    rows = run.tensors("train", host.dtype).items()
+    tensors = {key: as_floats(value[:N], host.dtype) for key, value in rows}
     batch = {**tensors, **host.draw(stage.priors, N), "progress": torch.zeros((), dtype=host.dtype)}
     return host, batch
 
@@ -132,6 +134,64 @@ def test_d_in_evaluation_while_g_moves(make_run: MakeRun) -> None:
         assert len(values) == (1 if in_eval else 3)
 
 
+# --- noise on G's output ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", ["true", "false"])
+def test_noise_stands_between_g_and_d(share: str, make_run: MakeRun) -> None:
+    run = make_run(
+        "model=vgan", *PLAIN, "model.output_noise=0.3", "penalty=r2", "penalty.weight=2",
+        f"model.share_fakes={share}",
+    )  # fmt: skip
+    host, batch = ready(run)
+    D, G = host.networks["D"], host.networks["G"]
+    assert batch["output_noise"].shape == batch["real"].shape
+    clean = G(batch["z"]).detach()
+    noisy = (clean + 0.3 * batch["output_noise"]).requires_grad_()
+    if share == "true":
+        batch["fake"] = clean
+    with torch.no_grad():
+        real_logits, fake_logits = D(batch["real"]), D(noisy)
+    (slope,) = torch.autograd.grad(D(noisy).sum(), noisy)
+    terms, _ = host.gradient(moves(run)["D"], batch)
+    expected = F.softplus(-real_logits).mean() + F.softplus(fake_logits).mean()
+    assert terms["adversarial"].item() == pytest.approx(float(expected), rel=1e-13)
+    squares = slope.square().sum(1).mean()
+    assert terms["penalty"].item() == pytest.approx(2 * 0.5 * float(squares), rel=1e-12)
+    if share == "false":
+        terms, gradients = host.gradient(moves(run)["G"], batch)
+        assert value(terms) == pytest.approx(float(F.softplus(-fake_logits).mean()), rel=1e-13)
+        assert all(bool(gradient.any()) for gradient in gradients if gradient is not None)
+
+
+def test_samples_are_clean(make_run: MakeRun) -> None:
+    run = make_run("model=vgan", *PLAIN, "model.output_noise=0.3")
+    host, batch = ready(run)
+    assert run.recipe.sample is not None
+    assert set(run.recipe.sample_priors) == {"z"}
+    assert set(run.recipe.stages[0].priors) == {"z", "output_noise"}
+    with host.evaluating() as nets:
+        assert torch.equal(run.recipe.sample(nets, batch), nets.G(batch["z"]))
+
+
+def test_no_noise_is_drawn_where_none_is_asked_for(make_run: MakeRun) -> None:
+    run = make_run("model=vgan", *PLAIN)
+    assert set(run.recipe.stages[0].priors) == {"z"}
+
+
+@pytest.mark.parametrize("model", ["cgan", "acgan", "infogan"])
+def test_noise_in_every_game_with_a_latent(model: str, make_run: MakeRun) -> None:
+    """The value of G's move follows the noise, and with a weight of 0 it does not."""
+    run = make_run(f"model={model}", "dataset=ring8", *PLAIN, "model.output_noise=0.5")
+    host, batch = ready(run)
+    other = {**batch, "output_noise": -batch["output_noise"]}
+    for name, move in moves(run).items():
+        assert value(host.gradient(move, batch)[0]) != value(host.gradient(move, other)[0]), name
+    host.numbers = {**host.numbers, "model.output_noise": torch.zeros((), dtype=torch.float64)}
+    for move in moves(run).values():
+        assert value(host.gradient(move, batch)[0]) == value(host.gradient(move, other)[0])
+
+
 # --- shared fakes ----------------------------------------------------------------------------
 
 
@@ -184,23 +244,6 @@ def test_shared_fakes_are_the_fakes_of_the_same_noise(
 
 
 # --- packing ---------------------------------------------------------------------------------
-
-
-def test_packing_joins_neighbours() -> None:
-    x = torch.arange(12.0).view(6, 2)
-    assert packed(x, 1) is x
-    assert packed(x, 3).tolist() == [[0, 1, 2, 3, 4, 5], [6, 7, 8, 9, 10, 11]]
-    images = torch.arange(4 * 3 * 2 * 2).view(4, 3, 2, 2)
-    assert torch.equal(packed(images, 2)[1], torch.cat([images[2], images[3]]))
-
-
-def test_a_pack_has_one_mixing_number() -> None:
-    batch = {"mix": torch.arange(6.0), "perturbation": torch.arange(12.0).view(6, 2)}
-    draws = packed_draws(batch, 3)
-    assert draws["mix"].tolist() == [0.0, 3.0]
-    assert draws["perturbation"].shape == (2, 6)
-    assert packed_draws(batch, 1) is batch
-    assert batch["mix"].shape == (6,)
 
 
 @pytest.mark.parametrize("penalty", ["gradient_penalty", "r1_r2", "dragan"])
@@ -325,3 +368,16 @@ def test_the_latent_size_follows_the_data(given: str, expected: int, make_run: M
     host, batch = ready(run)
     assert batch["z"].shape == (N, expected)
     assert host.networks["G"][0].in_features == expected  # type: ignore[index, union-attr]
+
+
+def test_images_have_a_latent_size_of_100(make_run: MakeRun) -> None:
+    for model in ("dcgan", "cdcgan", "acgan"):
+        z = make_run(f"model={model}").recipe.sample_priors["z"]
+        assert z.shape == (100,)  # type: ignore[attr-defined]
+
+
+def test_packs_of_images_are_channels(make_run: MakeRun) -> None:
+    run = make_run("model=pacgan")
+    host, batch = ready(run)
+    assert packed(batch["real"], 2).shape == (N // 2, 2, 8, 8)
+    assert host.networks["D"](packed(batch["real"], 2)).shape == (N // 2, 1)

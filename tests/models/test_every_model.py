@@ -1,4 +1,4 @@
-"""What holds for every option of `conf/model`, those to come included."""
+"""What holds for every option of `conf/model`, those to come included, and for images too."""
 
 from __future__ import annotations
 
@@ -11,15 +11,34 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_runner import api, conf_files
+from gan_runner import api, conf_files, registry
 from gan_runner.dispatch import Run
 from gan_runner.engine import play_step
 from gan_runner.game import Move, Terms
 from gan_runner.hosts import Solo
 from gan_runner.trainer import Trainer
 
+Game = tuple[str, ...]
 MODELS = conf_files.options("model", ())
-EACH = pytest.mark.parametrize("model", MODELS)
+
+
+def plays_with_images(model: str) -> bool:
+    """Whether a model that `conftest.py` gives points can be given images."""
+    if conf_files.value_of("model", model, "  - override /dataset@_global_.dataset"):
+        return False  # it has data of its own
+    name = conf_files.value_of("model", model, "algorithm")
+    algorithm = registry.lookup("algorithms", name or "")
+    return "dcgan" in algorithm.networks and "low" not in algorithm.needs
+
+
+# Each model on its own data set or on points, and on images where it can be.
+GAMES = [pytest.param((f"model={model}",), id=model) for model in MODELS]
+GAMES += [
+    pytest.param((f"model={model}", "dataset=digits"), id=f"{model}-digits")
+    for model in MODELS
+    if plays_with_images(model)
+]
+EACH = pytest.mark.parametrize("game", GAMES)
 VARIANTS = {  # what else a model may be played with, by its kind
     "game": (
         (),
@@ -36,7 +55,7 @@ VARIANTS = {  # what else a model may be played with, by its kind
 Weights = Callable[[Solo], dict[str, Tensor]]
 
 
-def variants(model: str, has: set[str]) -> tuple[tuple[str, ...], ...]:
+def variants(has: set[str]) -> tuple[tuple[str, ...], ...]:
     return VARIANTS["game" if "critic_steps" in has else "other"]
 
 
@@ -52,8 +71,8 @@ def is_statistic(name: str) -> bool:
 
 
 @EACH
-def test_two_steps_of_a_whole_run(model: str, tiny_run: Callable[..., api.Result]) -> None:
-    result = tiny_run(f"model={model}", "training.steps=2", "training.log_every=1")
+def test_two_steps_of_a_whole_run(game: Game, tiny_run: Callable[..., api.Result]) -> None:
+    result = tiny_run(*game, "training.steps=2", "training.log_every=1")
     assert result.details["status"] == "completed"
     assert result.details["step"] == 2
     for network in result.networks.values():
@@ -66,11 +85,11 @@ def test_two_steps_of_a_whole_run(model: str, tiny_run: Callable[..., api.Result
 
 @EACH
 def test_a_move_changes_its_own_players_networks_alone(
-    model: str, make_run: Callable[..., Run], weights: Weights
+    game: Game, make_run: Callable[..., Run], weights: Weights
 ) -> None:
-    plain = make_run(f"model={model}").config["model"]
-    for overrides in variants(model, set(plain)):
-        run = make_run(f"model={model}", *overrides)
+    plain = make_run(*game).config["model"]
+    for overrides in variants(set(plain)):
+        run = make_run(*game, *overrides)
         host = run.host(run.streams())
         trainer = Trainer(run, Path("unused"), ())
         changed: list[tuple[str, set[str], set[str]]] = []
@@ -108,9 +127,9 @@ def test_a_move_changes_its_own_players_networks_alone(
 
 @EACH
 def test_terms_are_finite_scalars_and_d_moves_before_g(
-    model: str, make_trainer: Callable[..., Trainer]
+    game: Game, make_trainer: Callable[..., Trainer]
 ) -> None:
-    trainer = make_trainer(f"model={model}")
+    trainer = make_trainer(*game)
     run, order = trainer.run, []
 
     def report(move: Move, turn: int, terms: Terms, gradients: Any) -> None:
@@ -129,12 +148,12 @@ def test_terms_are_finite_scalars_and_d_moves_before_g(
 
 @EACH
 def test_it_walks_without_memory(
-    model: str, tiny_run: Callable[..., api.Result], make_run: Callable[..., Run], tmp_path: Path
+    game: Game, tiny_run: Callable[..., api.Result], make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
-    plain = make_run(f"model={model}").config["model"]
-    for overrides in variants(model, set(plain)):
+    plain = make_run(*game).config["model"]
+    for overrides in variants(set(plain)):
         folder = tmp_path / "walked"
-        result = tiny_run(f"model={model}", "device.name=meta", *overrides, folder=folder)
+        result = tiny_run(*game, "device.name=meta", *overrides, folder=folder)
         assert result.details["status"] == "walked"
         assert not folder.exists()
         assert "walked: " in result.details["report"]
@@ -143,9 +162,9 @@ def test_it_walks_without_memory(
 @EACH
 @pytest.mark.parametrize("precision", ["fp64", "bf16", "tf32"])
 def test_two_steps_in_every_precision(
-    model: str, precision: str, make_trainer: Callable[..., Trainer]
+    game: Game, precision: str, make_trainer: Callable[..., Trainer]
 ) -> None:
-    trainer = make_trainer(f"model={model}", f"device.precision={precision}", "training.steps=2")
+    trainer = make_trainer(*game, f"device.precision={precision}", "training.steps=2")
     trainer.train()
     assert trainer.host.all_finite()
     for network in trainer.host.networks.values():
@@ -156,13 +175,13 @@ def test_two_steps_in_every_precision(
 
 @EACH
 def test_the_seed_decides_every_weight(
-    model: str, make_trainer: Callable[..., Trainer], weights: Weights, same: Callable[..., bool]
+    game: Game, make_trainer: Callable[..., Trainer], weights: Weights, same: Callable[..., bool]
 ) -> None:
     found = []
     for seed in (3, 3, 4):
-        trainer = make_trainer(f"model={model}", f"training.seed={seed}", "training.steps=2")
+        trainer = make_trainer(*game, f"training.seed={seed}", "training.steps=2")
         trainer.train()
         found.append(weights(trainer.host))
     assert same(found[0], found[1])
-    if model != "bilinear":
+    if game != ("model=bilinear",):
         assert not same(found[0], found[2])

@@ -1,4 +1,4 @@
-"""After an update: clipping and the moving average, against their closed forms."""
+"""After an update: clipping, the moving average and the power iteration, by hand."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from gan_runner.models.hooks import average, clip_weights
+from gan_runner.models.hooks import average, clip_weights, power_iteration
+from gan_runner.networks.spectral import normalise_weights
 
 
 def network() -> nn.Sequential:
@@ -60,3 +61,22 @@ def test_buffers_are_copied() -> None:
     for mine, its in zip(networks["G_ema"].buffers(), networks["G"].buffers(), strict=True):
         assert torch.equal(mine, its)
     assert int(networks["G_ema"][1].num_batches_tracked) == 1
+
+
+@torch.no_grad()
+def test_one_power_iteration_on_the_named_networks() -> None:
+    networks = {
+        letter: normalise_weights(nn.Sequential(nn.Linear(4, 3))).double() for letter in "DG"
+    }
+    held = {letter: net[0].parametrizations.weight for letter, net in networks.items()}  # type: ignore[index, union-attr]
+    for each in held.values():
+        each.original.copy_(torch.randn(3, 4, dtype=torch.float64))
+    before = {letter: (each[0].u.clone(), each[0].v.clone()) for letter, each in held.items()}
+    power_iteration(networks, h(), names=("D",))
+    weight, (u, _) = held["D"].original, before["D"]
+    v = weight.T @ u / (weight.T @ u).norm()
+    torch.testing.assert_close(held["D"][0].v, v)
+    torch.testing.assert_close(held["D"][0].u, weight @ v / (weight @ v).norm())
+    assert not torch.equal(held["D"][0].u, u)
+    assert torch.equal(held["G"][0].u, before["G"][0])
+    assert torch.equal(held["G"][0].v, before["G"][1])

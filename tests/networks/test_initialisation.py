@@ -79,3 +79,20 @@ def test_layers_within_layers_and_without_bias(scheme: str) -> None:
 
 def test_every_named_scheme_is_known() -> None:
     assert {*SCHEMES, "torch"} == set(INITIALISATIONS)
+
+
+def test_normal_draws_the_gains_of_batch_normalisation() -> None:
+    """Radford et al. 2016: gains from N(1, 0.02), biases 0; no other scheme touches them."""
+    with seeded_globally(0):
+        network = nn.Sequential(nn.BatchNorm2d(5000), nn.BatchNorm1d(5000), nn.GroupNorm(1, 8))
+        initialise(network, "normal")
+    for layer in (network[0], network[1]):
+        gain = layer.weight.detach()  # type: ignore[union-attr]
+        assert float(gain.mean()) == pytest.approx(1, abs=0.002)
+        assert float(gain.std()) == pytest.approx(0.02, rel=0.05)
+        assert not layer.bias.detach().any()  # type: ignore[union-attr]
+    assert bool((network[2].weight == 1).all())
+    for scheme in ("torch", "xavier", "he", "orthogonal"):
+        layer = initialise(nn.BatchNorm2d(5), scheme)
+        assert bool((layer.weight == 1).all())
+    initialise(nn.BatchNorm2d(5, affine=False), "normal")

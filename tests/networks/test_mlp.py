@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
+from gan_runner.networks.activations import ACTIVATIONS
 from gan_runner.networks.dropout import Dropout
-from gan_runner.networks.mlp import ACTIVATIONS, Maxout, MlpFamily, mlp
+from gan_runner.networks.mlp import Maxout, MlpFamily, mlp
 from gan_runner.schema import ACTIVATIONS as NAMES
 from gan_runner.schema import Mlp
 
@@ -128,3 +129,69 @@ def test_hooks_of_inner_layers_are_called() -> None:
     expected = torch.nn.Sequential(*network.children())(x)
     assert torch.equal(network(x), expected)
     assert seen == [(5, 4), (5, 4)]
+
+
+def test_overviews_networks() -> None:
+    own = {
+        "generator": section(
+            widths=[128, 256, 512, 1024], norm="batch", norm_first=False, output="tanh"
+        ),
+        "discriminator": section(widths=[512, 256]),
+    }
+    generator = MlpFamily.generator(own, (100,), (1, 28, 28))
+    assert kinds(generator) == [
+        "Linear", "LeakyReLU", *["Linear", "BatchNorm1d", "LeakyReLU"] * 3, "Linear", "Tanh",
+        "Unflatten",
+    ]  # fmt: skip
+    linear = [each for each in generator.modules() if isinstance(each, nn.Linear)]
+    assert [each.bias is not None for each in linear] == [True, False, False, False, True]
+    assert [each.out_features for each in linear] == [128, 256, 512, 1024, 784]
+    discriminator = MlpFamily.discriminator(own, (1, 28, 28))
+    assert kinds(discriminator) == [
+        "Flatten", "Linear", "LeakyReLU", "Linear", "LeakyReLU", "Linear",
+    ]  # fmt: skip
+    count = sum(parameter.numel() for parameter in discriminator.parameters())
+    assert count == 784 * 512 + 512 + 512 * 256 + 256 + 256 + 1
+
+
+@pytest.mark.parametrize("shape", [(3,), (2, 8, 8)])
+def test_classes_are_joined_to_the_flattened_input(shape: tuple[int, ...]) -> None:
+    own = {"generator": section(widths=[4]), "discriminator": section(widths=[4])}
+    generator = MlpFamily.generator(own, (5,), shape, 3)
+    discriminator = MlpFamily.discriminator(own, shape, 3)
+    label = torch.tensor([0, 2, 1, 2])
+    samples = generator(torch.randn(4, 5), label)
+    assert samples.shape == (4, *shape)
+    out = discriminator(samples, label)
+    assert out.shape == (4, 1)
+    one_hot = torch.eye(3)[label]
+    flat = torch.cat([samples.flatten(1), one_hot], 1)
+    torch.testing.assert_close(out, discriminator.layers(flat))  # type: ignore[operator]
+    first = next(each for each in discriminator.modules() if isinstance(each, nn.Linear))
+    out.sum().backward()
+    assert first.weight.grad is not None
+    assert bool(first.weight.grad[:, -3:].any())
+
+
+def test_the_trunk_is_the_discriminator_without_its_last_layer() -> None:
+    own = {"discriminator": section(widths=[6, 4])}
+    trunk = MlpFamily.trunk(own, (1, 8, 8))
+    assert kinds(trunk) == ["Flatten", "Linear", "LeakyReLU", "Linear", "LeakyReLU"]
+    assert trunk.num_features == 4
+    assert trunk(torch.randn(3, 1, 8, 8)).shape == (3, 4)
+    none = MlpFamily.trunk({"discriminator": section(widths=[])}, (2, 3))
+    assert none.num_features == 6
+    assert none(torch.randn(5, 2, 3)).shape == (5, 6)
+
+
+def test_spectral_normalisation_of_every_weight() -> None:
+    for activation in ("relu", "maxout"):
+        network = mlp(section(widths=[6, 5], spectral=True, activation=activation), (3,), (1,))
+        linear = [each for each in network.modules() if isinstance(each, nn.Linear)]
+        assert len(linear) == 3
+        for layer in linear:
+            assert float(torch.linalg.svdvals(layer.weight.detach())[0]) == pytest.approx(
+                1, rel=0.05
+            )
+    plain = mlp(section(widths=[6, 5]), (3,), (1,))
+    assert {name for name, _ in plain.named_buffers()} == set()
