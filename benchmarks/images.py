@@ -9,7 +9,8 @@ critic            the critic's step of WGAN-GP with perceptrons (overview's widt
 plain       what a tutorial shows: a DataLoader with PIL transforms, default Adam, `backward()`,
             NCHW, nothing frozen, nothing folded, D's and G's moves on the same fakes, two passes
             through D.
-gan_runner  the engine itself, with the watch on its terms; data loading is timed apart.
+gan_runner  the engine itself, with the watch on its terms and, as the plain loop, the same fakes
+            for both moves (`model.share_fakes`); data loading is timed apart.
 
 The ways alternate in short blocks, so that noise of a shared machine hits all alike; the ratios of
 their medians are printed. Images are random bytes of MNIST's shape: the time does not depend on
@@ -204,7 +205,7 @@ def measure(folder: Path, blocks: int, steps: int) -> None:
     pixels = images(folder)
     loading: dict[str, list[float]] = {name: [] for name in WANTED}
     critic = ["model=wgan_gp", "network=mlp_overview", "model.critic_steps=1000000"]
-    dcgan_typed = ["model=dcgan", "optimizer=adam_dcgan"]
+    dcgan_typed = ["model=dcgan", "model.share_fakes=true", "optimizer=adam_dcgan"]
     ways: dict[str, tuple[Callable[[], Iterator[None]], Callable[[], Iterator[None]]]] = {
         "dcgan_nearest": (
             lambda: plain_dcgan("nearest", pixels),
