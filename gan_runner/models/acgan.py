@@ -18,7 +18,7 @@ from gan_runner.game import Batch, Numbers, Recipe, Terms
 from gan_runner.losses.adversarial import AdversarialLoss
 from gan_runner.losses.penalties import Penalty
 from gan_runner.models import adversarial, grids
-from gan_runner.models.adversarial import penalised, trunk_score
+from gan_runner.models.adversarial import against_features, penalised, trunk_score
 from gan_runner.models.conditional import make_of_class
 from gan_runner.models.context import Context
 from gan_runner.models.passes import Critic, Fake, apart, full_precision, seen
@@ -68,9 +68,8 @@ def generator(
 ) -> Terms:
     """G's adversarial loss - lambda L_C of its output."""
     features = nets.T(seen(fake(nets, batch), batch, h))
-    real_logits = critic(nets, batch, batch["real"]) if loss.relativistic else None
     return {
-        "adversarial": loss.generator(full_precision(nets.D(features)), h, real_logits),
+        "adversarial": against_features(nets, features, batch, h, critic=critic, loss=loss),
         "class": h["model.lambda_class"] * class_loss(nets, features, batch["label"]),
     }
 

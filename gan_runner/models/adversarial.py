@@ -127,6 +127,14 @@ def against(
     return loss.generator(score(packed(generated, pack)), h, real_logits)
 
 
+def against_features(
+    nets: Any, features: Tensor, batch: Batch, h: Numbers, *, critic: Critic, loss: AdversarialLoss
+) -> Tensor:
+    """The same loss, 0-dim, of a trunk's features of samples, which other heads read, too."""
+    real_logits = critic(nets, batch, batch["real"]) if loss.relativistic else None
+    return loss.generator(full_precision(nets.D(features)), h, real_logits)
+
+
 def monitor(
     nets: Any,
     batch: Batch,

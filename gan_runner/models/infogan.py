@@ -19,7 +19,7 @@ from gan_runner.game import Batch, Numbers, Recipe, Terms
 from gan_runner.losses.adversarial import AdversarialLoss
 from gan_runner.losses.information import categorical_bound, continuous_bound
 from gan_runner.models import adversarial, grids
-from gan_runner.models.adversarial import trunk_score
+from gan_runner.models.adversarial import against_features, trunk_score
 from gan_runner.models.context import Context
 from gan_runner.models.passes import Critic, Fake, full_precision, seen
 from gan_runner.models.players import num_trunk_features
@@ -40,8 +40,7 @@ def generator(
 ) -> Terms:
     """The loss of G and Q: adversarial - lambda x information, a lambda for each kind of code."""
     features = nets.T(seen(fake(nets, batch), batch, h))
-    real_logits = critic(nets, batch, batch["real"]) if loss.relativistic else None
-    terms = {"adversarial": loss.generator(full_precision(nets.D(features)), h, real_logits)}
+    terms = {"adversarial": against_features(nets, features, batch, h, critic=critic, loss=loss)}
     for kind, bound in information(nets, features, batch).items():
         terms[kind] = -h[f"model.lambda_{kind}"] * bound
     return terms
