@@ -224,10 +224,10 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
             target="gan_runner.networks.mlp:MlpFamily", kinds=frozenset({"vectors", "images"})
         ),
         "dcgan": NetworkFamily(
-            target="gan_runner.networks.dcgan:DcganFamily", kinds=frozenset({"images"})
+            target="gan_runner.networks.dcgan:DCGAN", kinds=frozenset({"images"})
         ),
         "resnet": NetworkFamily(
-            target="gan_runner.networks.resnet:ResnetFamily", kinds=frozenset({"images"})
+            target="gan_runner.networks.resnet:RESNET", kinds=frozenset({"images"})
         ),
         "scalars": NetworkFamily(
             target="gan_runner.networks.scalars:Scalar", kinds=frozenset({"none"})

@@ -285,9 +285,6 @@ class ConvNet:
         [], "channels of each level from coarse to fine (G) or fine to coarse (D); []: by width",
         low=1,
     )  # fmt: skip
-    dense: int = option(
-        0, "units of a fully connected layer at the vector's end, in dcgan; 0: no such layer", low=0
-    )
     activation: str = option("relu", "of the hidden layers", choices=OUTPUTS)
     slope: float = option(0.2, "LeakyReLU's slope below zero", low=0)
     norm: str = option("batch", "normalisation", choices=IMAGE_NORMS)
@@ -326,13 +323,31 @@ class ConvDiscriminator(ConvNet):
 
 
 @dataclass
+class DcganGenerator(ConvGenerator):
+    """DCGAN's generator."""
+
+    dense: int = option(
+        0, "units of a fully connected layer between z and the maps; 0: no such layer", low=0
+    )
+
+
+@dataclass
+class DcganDiscriminator(ConvDiscriminator):
+    """DCGAN's discriminator."""
+
+    dense: int = option(
+        0, "units of a fully connected layer after the maps; 0: no such layer", low=0
+    )
+
+
+@dataclass
 class DcganNetwork:
     """Convolutions without pooling (Radford et al. 2016), for images of 8 x 8 or more."""
 
     name: str = option("dcgan", "the registered network family")
-    generator: ConvGenerator = option(ConvGenerator(), "the generator")
-    discriminator: ConvDiscriminator = option(
-        ConvDiscriminator(activation="leaky_relu"), "the discriminator (critic)"
+    generator: DcganGenerator = option(DcganGenerator(), "the generator")
+    discriminator: DcganDiscriminator = option(
+        DcganDiscriminator(activation="leaky_relu"), "the discriminator (critic)"
     )
 
 

@@ -18,7 +18,7 @@ from gan_runner.dispatch import Run
 from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Stage, Terms
 from gan_runner.hosts import Solo
 from gan_runner.models.hooks import average, power_iteration
-from gan_runner.networks.dcgan import DcganFamily
+from gan_runner.networks.dcgan import DCGAN
 from gan_runner.networks.dropout import Dropout
 from gan_runner.networks.mlp import mlp
 from gan_runner.optimizers import OPTIMIZERS, optimizer_maker
@@ -339,15 +339,15 @@ def of_images() -> Recipe:
     """A DCGAN on 8 x 8 images, with G's moving average."""
     section = dataclasses.asdict(
         schema.DcganNetwork(
-            generator=schema.ConvGenerator(width=6, upsampling="nearest"),
-            discriminator=schema.ConvDiscriminator(
+            generator=schema.DcganGenerator(width=6, upsampling="nearest"),
+            discriminator=schema.DcganDiscriminator(
                 width=6, norm="none", spectral=True, activation="leaky_relu", attention=4
             ),
         )
     )
     networks: Mapping[str, Callable[[], nn.Module]] = {
-        "G": lambda: DcganFamily.generator(section, (2,), (3, 8, 8)),
-        "D": lambda: DcganFamily.discriminator(section, (3, 8, 8)),
+        "G": lambda: DCGAN.generator(section, (2,), (3, 8, 8)),
+        "D": lambda: DCGAN.discriminator(section, (3, 8, 8)),
     }
     players = (
         Player(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import pairwise
-from math import prod
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,27 +15,23 @@ from torch import Tensor, nn
 from gan_runner.networks.activations import activation
 from gan_runner.networks.attention import SelfAttention
 from gan_runner.networks.conditioning import (
-    Discriminator,
     JoinedLatent,
-    check_condition,
     normalisation,
     normalise,
     takes_bias,
 )
+from gan_runner.networks.conv_family import ConvFamily
 from gan_runner.networks.dropout import Dropout
 from gan_runner.networks.levels import (
-    Shape,
     Size,
     crop,
     flattened,
-    image_shape,
     level_channels,
     nearest_level,
     pixels,
     sizes_down,
     sizes_up,
 )
-from gan_runner.networks.spectral import finished
 from gan_runner.networks.upsampling import upsampling
 
 Section = Mapping[str, Any]
@@ -152,29 +147,4 @@ def dense(section: Section, inputs: int) -> nn.Sequential:
     return nn.Sequential(*layers, activation(section["activation"], section["slope"]))
 
 
-class DcganFamily:
-    """The registered family `dcgan`."""
-
-    @staticmethod
-    def generator(
-        section: Section, inputs: Shape, outputs: Shape, num_classes: int | None = None
-    ) -> nn.Module:
-        """[N, *inputs] (and labels [N]) -> [N, *outputs]."""
-        own = section["generator"]
-        check_condition(own)
-        shape = image_shape(outputs, "dcgan")
-        return finished(Generator(own, prod(inputs), shape, num_classes), own)
-
-    @staticmethod
-    def discriminator(section: Section, inputs: Shape, num_classes: int | None = None) -> nn.Module:
-        """[N, *inputs] (and labels [N]) -> logits [N, 1]."""
-        own = section["discriminator"]
-        shape = image_shape(inputs, "dcgan")
-        network = Discriminator(lambda seen: Trunk(own, seen), shape, num_classes, own["condition"])
-        return finished(network, own)
-
-    @staticmethod
-    def trunk(section: Section, inputs: Shape) -> nn.Module:
-        """[N, *inputs] -> features [N, num_features]."""
-        own = section["discriminator"]
-        return finished(Trunk(own, image_shape(inputs, "dcgan")), own)
+DCGAN = ConvFamily(name="dcgan", make_generator=Generator, make_trunk=Trunk)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from math import prod
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,26 +16,22 @@ from torch import Tensor, nn
 from gan_runner.networks.activations import activation
 from gan_runner.networks.attention import SelfAttention
 from gan_runner.networks.conditioning import (
-    Discriminator,
     JoinedLatent,
-    check_condition,
     normalisation,
     normalise,
     takes_bias,
 )
+from gan_runner.networks.conv_family import ConvFamily
 from gan_runner.networks.dropout import Dropout
 from gan_runner.networks.levels import (
-    Shape,
     Size,
     crop,
-    image_shape,
     level_channels,
     nearest_level,
     pixels,
     sizes_down,
     sizes_up,
 )
-from gan_runner.networks.spectral import finished
 from gan_runner.networks.upsampling import PooledConv2d, doubled, halved, upsampling
 
 Section = Mapping[str, Any]
@@ -213,29 +208,4 @@ class Trunk(nn.Module):
         return features.sum((2, 3))
 
 
-class ResnetFamily:
-    """The registered family `resnet`."""
-
-    @staticmethod
-    def generator(
-        section: Section, inputs: Shape, outputs: Shape, num_classes: int | None = None
-    ) -> nn.Module:
-        """[N, *inputs] (and labels [N]) -> [N, *outputs]."""
-        own = section["generator"]
-        check_condition(own)
-        shape = image_shape(outputs, "resnet")
-        return finished(Generator(own, prod(inputs), shape, num_classes), own)
-
-    @staticmethod
-    def discriminator(section: Section, inputs: Shape, num_classes: int | None = None) -> nn.Module:
-        """[N, *inputs] (and labels [N]) -> logits [N, 1]."""
-        own = section["discriminator"]
-        shape = image_shape(inputs, "resnet")
-        network = Discriminator(lambda seen: Trunk(own, seen), shape, num_classes, own["condition"])
-        return finished(network, own)
-
-    @staticmethod
-    def trunk(section: Section, inputs: Shape) -> nn.Module:
-        """[N, *inputs] -> features [N, num_features]."""
-        own = section["discriminator"]
-        return finished(Trunk(own, image_shape(inputs, "resnet")), own)
+RESNET = ConvFamily(name="resnet", make_generator=Generator, make_trunk=Trunk)

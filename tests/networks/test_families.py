@@ -18,6 +18,8 @@ from gan_runner.networks.spectral import iterate
 from gan_runner.schema import (
     ConvDiscriminator,
     ConvGenerator,
+    DcganDiscriminator,
+    DcganGenerator,
     DcganNetwork,
     Mlp,
     MlpNetwork,
@@ -41,14 +43,15 @@ def section(family: str, generator: Any = None, discriminator: Any = None) -> di
                 discriminator=Mlp(**{"widths": [6, 5], **(discriminator or {})}),
             )
         )
-    kind = {"dcgan": DcganNetwork, "resnet": ResnetNetwork}[family]
+    kind, of_g, of_d = {
+        "dcgan": (DcganNetwork, DcganGenerator, DcganDiscriminator),
+        "resnet": (ResnetNetwork, ConvGenerator, ConvDiscriminator),
+    }[family]
     small = {"width": 4, "max_width": 8}
     return dataclasses.asdict(
         kind(
-            generator=ConvGenerator(**{**small, **(generator or {})}),
-            discriminator=ConvDiscriminator(
-                **{**small, "activation": "leaky_relu", **(discriminator or {})}
-            ),
+            generator=of_g(**{**small, **(generator or {})}),
+            discriminator=of_d(**{**small, "activation": "leaky_relu", **(discriminator or {})}),
         )
     )
 

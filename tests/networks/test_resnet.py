@@ -12,10 +12,10 @@ from torch.nn import functional as F
 
 from gan_runner.networks.conditioning import ConditionalBatchNorm2d, Discriminator
 from gan_runner.networks.resnet import (
+    RESNET,
     DownBlock,
     FirstBlock,
     Generator,
-    ResnetFamily,
     Trunk,
     UpBlock,
 )
@@ -47,12 +47,12 @@ def test_the_papers_parameters_at_32() -> None:
     block = 2 * (256 * 256 * 9 + 256) + 256 * 256 + 256 + 2 * 2 * 256
     paper = 128 * 4 * 4 * 256 + 4 * 4 * 256 + 3 * block + 2 * 256 + 256 * 3 * 9 + 3
     assert paper == 4_276_739
-    generator = ResnetFamily.generator(own, (128,), (3, 32, 32))
+    generator = RESNET.generator(own, (128,), (3, 32, 32))
     assert count(generator) == paper - 3 * 3 * 256
     first = 3 * 128 * 9 + 128 + 128 * 128 * 9 + 128 + 3 * 128 + 128
     plain = 2 * (128 * 128 * 9 + 128)
     down = plain + 128 * 128 + 128
-    discriminator = ResnetFamily.discriminator(own, (3, 32, 32))
+    discriminator = RESNET.discriminator(own, (3, 32, 32))
     assert count(discriminator) == first + down + 2 * plain + 128 + 1 == 1_053_825
 
 
@@ -60,17 +60,17 @@ def test_the_papers_parameters_at_32() -> None:
 @pytest.mark.parametrize("upsampling", ["transposed", "nearest"])
 def test_any_size(shape: tuple[int, int, int], upsampling: str) -> None:
     own = section({"upsampling": upsampling, "attention": 16}, {"attention": 16})
-    images = ResnetFamily.generator(own, (5,), shape)(torch.randn(3, 5))
+    images = RESNET.generator(own, (5,), shape)(torch.randn(3, 5))
     assert images.shape == (3, *shape)
     assert float(images.detach().abs().max()) <= 1
-    assert ResnetFamily.discriminator(own, shape)(images).shape == (3, 1)
-    trunk = ResnetFamily.trunk(own, shape)
+    assert RESNET.discriminator(own, shape)(images).shape == (3, 1)
+    trunk = RESNET.trunk(own, shape)
     assert trunk(images).shape == (3, trunk.num_features)
 
 
 @pytest.mark.parametrize(("side", "downs"), [(8, 1), (28, 2), (32, 2), (64, 3)])
 def test_the_discriminators_blocks(side: int, downs: int) -> None:
-    trunk = ResnetFamily.trunk(section(), (1, side, side))
+    trunk = RESNET.trunk(section(), (1, side, side))
     assert isinstance(trunk, Trunk)
     first, *others = trunk.layers
     assert isinstance(first, FirstBlock)
@@ -136,7 +136,7 @@ def test_the_first_block_against_plain_layers() -> None:
 
 
 def test_features_are_summed_over_pixels() -> None:
-    trunk = ResnetFamily.trunk(section(), (1, 16, 16))
+    trunk = RESNET.trunk(section(), (1, 16, 16))
     assert isinstance(trunk, Trunk)
     x = torch.randn(2, 1, 16, 16)
     torch.testing.assert_close(trunk(x), trunk.layers(x).relu().sum((2, 3)))
@@ -145,8 +145,8 @@ def test_features_are_summed_over_pixels() -> None:
 @pytest.mark.parametrize("norm", ["none", "batch", "instance", "layer"])
 def test_every_parameter_moves_its_output(norm: str) -> None:
     own = section({"norm": norm}, {"norm": norm})
-    generator = ResnetFamily.generator(own, (5,), (1, 16, 16)).double()
-    discriminator = ResnetFamily.discriminator(own, (1, 16, 16)).double()
+    generator = RESNET.generator(own, (5,), (1, 16, 16)).double()
+    discriminator = RESNET.discriminator(own, (1, 16, 16)).double()
     out = discriminator(generator(torch.randn(4, 5, dtype=torch.float64)))
     out.square().sum().backward()
     for network in (generator, discriminator):
@@ -161,8 +161,8 @@ def test_sagans_form() -> None:
         {"spectral": True, "attention": 16, "condition": "batch_norm"},
         {"spectral": True, "attention": 16, "condition": "projection"},
     )
-    generator = ResnetFamily.generator(own, (5,), (3, 32, 32), 4)
-    discriminator = ResnetFamily.discriminator(own, (3, 32, 32), 4)
+    generator = RESNET.generator(own, (5,), (3, 32, 32), 4)
+    discriminator = RESNET.discriminator(own, (3, 32, 32), 4)
     assert isinstance(generator, Generator)
     assert generator.attended == 1
     assert generator.project.in_features == 5  # the class goes in by BatchNorm alone
@@ -187,7 +187,7 @@ def test_sagans_form() -> None:
 
 def test_what_is_refused() -> None:
     with pytest.raises(ValueError, match="network=resnet takes images"):
-        ResnetFamily.discriminator(section(), (1, 7, 7))
+        RESNET.discriminator(section(), (1, 7, 7))
     own = section({"condition": "batch_norm", "norm": "layer"})
     with pytest.raises(ValueError, match="condition=batch_norm needs"):
-        ResnetFamily.generator(own, (5,), (1, 8, 8))
+        RESNET.generator(own, (5,), (1, 8, 8))
