@@ -100,6 +100,10 @@ def execute(config: DictConfig | Mapping[str, Any], folder: Path, overrides: lis
     """
     started = time.perf_counter()
     plain = with_absolute_paths(plain_config(config))
+    if plain["training"]["seeds"] > 1 and plain["device"]["name"] != "meta":
+        from gan_runner import stack  # which needs what stands here
+
+        return stack.execute_seeds(plain, folder, overrides)
     prepared = dispatch(plain)
     check_select(prepared)
     warn_of_unused(plain, overrides)
@@ -128,6 +132,10 @@ def resume(folder: Path | str, overrides: Sequence[str] = ()) -> Result:
     started = time.perf_counter()
     folder = Path(folder)
     saved = read_config(folder)
+    if saved["training"]["seeds"] > 1:
+        from gan_runner import stack
+
+        return stack.resume_seeds(folder, overrides)
     plain = changed_config(saved, overrides, before=read_overrides(folder))
     path = folder / "checkpoints" / "last.pt"
     if not path.is_file():
@@ -180,14 +188,18 @@ def _absolute(path: str) -> str:
 
 def new_trainer(prepared: Run, folder: Path, overrides: Sequence[str]) -> Trainer:
     """A trainer with the callbacks that every run has."""
-    callbacks: list[Callback] = [
+    return Trainer(prepared, folder, new_callbacks(prepared), overrides)
+
+
+def new_callbacks(prepared: Run) -> list[Callback]:
+    """The callbacks that every run has."""
+    return [
         CsvFile(),
         Pictures(),  # before TensorBoard, which takes the files
         TensorBoard(),
         Health(probabilities=prepared.recipe.probabilities),
         Progress(),
     ]
-    return Trainer(prepared, folder, callbacks, overrides)
 
 
 def carry_out(trainer: Trainer, started: float) -> Result:
@@ -211,7 +223,12 @@ def carry_out(trainer: Trainer, started: float) -> Result:
             log.exception("The run failed")
             close(trainer, started, "failed", error=f"{type(error).__name__}: {error}")
             raise
-        details = close(trainer, started, "completed", judged)
+        return finished(trainer, started, judged)
+
+
+def finished(trainer: Trainer, started: float, judged: Judged) -> Result:
+    """Write down a run that got to its end."""
+    details = close(trainer, started, "completed", judged)
     for network in trainer.host.networks.values():
         network.eval().requires_grad_(False)
     return Result(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -101,6 +101,62 @@ class Order:
         self._position = state["position"]
         for each, its in zip(self._generators, after, strict=True):
             each.set_state(its)
+
+
+class StackedOrder:
+    """The row numbers of S orders of one length, [S, N]: epochs are stacked, not batches."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        self._orders = orders
+        self._seen: list[Tensor] = []
+        self._epochs: list[Tensor] = []
+
+    def __call__(self) -> list[Tensor]:
+        """The next batches' row numbers int64 [S, N] and, with flips, bool [S, N]."""
+        first = self._orders[0]
+        start, end = first._position, first._position + first._size
+        if not first._epoch or end > first._num:  # an epoch begins
+            parts = [order() for order in self._orders]
+            return [torch.stack(each) for each in zip(*parts, strict=True)]
+        if self._seen is not first._epoch:
+            epochs = [order._epoch for order in self._orders]
+            self._epochs = [torch.stack(each) for each in zip(*epochs, strict=True)]
+            self._seen = first._epoch
+        for order in self._orders:
+            order._position = end
+        return [each[:, start:end] for each in self._epochs]
+
+
+class StackedBatches:
+    """The batches of S replicas that train on the same data, as [S, N, ...]."""
+
+    def __init__(self, members: Sequence[Batches]) -> None:
+        self._members = members
+        self._order = StackedOrder([each._order for each in members])
+
+    def __call__(self) -> Batch:
+        """The next batch of each replica."""
+        first = self._members[0]
+        if not first._keys:
+            return {}
+        if first._sources:
+            parts = [each() for each in self._members]
+            return {key: torch.stack([each[key] for each in parts]) for key in first._keys}
+        index, *flipped = self._order()
+        batch: Batch = {}
+        for key, rows in first._resident.items():
+            taken = rows.index_select(0, index.reshape(-1).to(rows.device))
+            mask = [each.reshape(-1) for each in flipped]
+            batch[key] = first._finish(taken, mask).view(*index.shape, *rows.shape[1:])
+        return {key: features_first(batch[key]) for key in first._keys}
+
+
+def features_first(rows: Tensor) -> Tensor:
+    """Rows of features [S, N, d], the samples of a feature next to each other in memory.
+
+    Products of small matrices are fastest so (see `ensemble`).
+    """
+    return rows.mT.contiguous().mT if rows.dim() == 3 else rows
 
 
 class Batches:

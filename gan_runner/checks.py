@@ -139,8 +139,8 @@ def _field_metadata(config: DictConfig, key: str) -> Mapping[str, Any]:
 
 def _fault(value: Any, metadata: Mapping[str, Any]) -> str | None:
     """What is wrong with one value: not finite, out of range, or no choice."""
-    choices = metadata.get("choices")
-    if choices and value not in choices:
+    choices = [as_typed(each) for each in metadata.get("choices") or ()]
+    if choices and as_typed(value) not in choices:
         near = did_you_mean(str(value), choices)
         return f"must be one of {listed(choices)}{f'.{near}' if near else ''}"
     if isinstance(value, bool) or not isinstance(value, int | float):

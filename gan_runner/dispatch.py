@@ -49,7 +49,7 @@ class Run:
             streams,
             self.device,
             precision=device["precision"],
-            compile_networks=device["compile"],
+            compile_networks=device["compile"] is True,
         )
 
     def tensors(self, split: str, dtype: torch.dtype) -> dict[str, Rows]:
@@ -88,6 +88,18 @@ def dispatch(config: Config) -> Run:
         make_optimizer=maker,
         device=device,
         num_steps=count_steps(config["training"], dataset.num_train),
+    )
+
+
+def replicate(first: Run, config: Config) -> Run:
+    """A run of a config that differs from another run's in seeds and numbers: data are shared.
+
+    See `stackable`.
+    """
+    section = config["optimizer"]
+    maker = optimizer_maker(registry.load("optimizers", section["name"]), section)
+    return dataclasses.replace(
+        first, config=config, numbers=collect_numbers(config), make_optimizer=maker
     )
 
 

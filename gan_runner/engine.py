@@ -2,18 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gan_runner.game import Batch, Move, Shared, Stage, Terms
-from gan_runner.hosts import Solo
 from gan_runner.optimizers import Gradients
+from gan_runner.priors import Prior
 
 NextBatch = Callable[[], Batch]
 PACK = 1024  # terms that a watch keeps one by one
 Report = Callable[[Move, int, Terms, Gradients], None]
+
+
+class Host(Protocol):
+    """Where the parameters of one replica or of many live: `hosts.Solo`, `ensemble.Board`."""
+
+    def playing(self) -> AbstractContextManager[None]:
+        """Within, a step is played."""
+
+    def length(self, batch: Batch) -> int:
+        """Samples in a batch."""
+
+    def draw(self, priors: Mapping[str, Prior], num: int) -> Batch:
+        """Draw a stage's priors."""
+
+    def share(self, shared: Shared, batch: Batch) -> Batch:
+        """Make a step's shared tensors, with the graph to their owner's parameters."""
+
+    def gradient(self, move: Move, batch: Batch) -> tuple[Terms, Gradients]:
+        """A move's terms, and the gradient of their sum for its player's parameters."""
+
+    def update(self, player: str, gradients: Gradients, *, hooks: bool = True) -> None:
+        """Carry out a player's update, and its hooks."""
+
+    def snapshot(self, player: str) -> list[Tensor]:
+        """A copy of a player's parameters, to come back to."""
+
+    def restore(self, player: str, snapshot: Sequence[Tensor]) -> None:
+        """Put a player's parameters back."""
 
 
 def is_due(move: Move, step: int) -> bool:
@@ -21,7 +51,7 @@ def is_due(move: Move, step: int) -> bool:
     return step % move.every == 0
 
 
-def play_step(stage: Stage, host: Solo, next_batch: NextBatch, step: int, report: Report) -> None:
+def play_step(stage: Stage, host: Host, next_batch: NextBatch, step: int, report: Report) -> None:
     """Carry out the moves that are due in a step, in order.
 
     Args:
@@ -41,8 +71,8 @@ def play_step(stage: Stage, host: Solo, next_batch: NextBatch, step: int, report
             _extrapolate(stage, host, moves, next_batch(), report)
 
 
-def _draw(stage: Stage, host: Solo, batch: Batch) -> Batch:
-    return {**batch, **host.draw(stage.priors, batch_length(batch))}
+def _draw(stage: Stage, host: Host, batch: Batch) -> Batch:
+    return {**batch, **host.draw(stage.priors, host.length(batch))}
 
 
 def batch_length(batch: Batch) -> int:
@@ -60,7 +90,7 @@ def _see(shared: Shared | None, made: Batch, move: Move) -> Batch:
 
 
 def _alternate(
-    stage: Stage, host: Solo, moves: list[Move], next_batch: NextBatch, report: Report
+    stage: Stage, host: Host, moves: list[Move], next_batch: NextBatch, report: Report
 ) -> None:
     """Each move sees what the moves before it changed."""
     batch = next_batch()
@@ -81,7 +111,7 @@ def _alternate(
 
 
 def _move_together(
-    stage: Stage, host: Solo, moves: list[Move], batch: Batch, report: Report
+    stage: Stage, host: Host, moves: list[Move], batch: Batch, report: Report
 ) -> None:
     """Every gradient is taken where the step began, then every player moves."""
     taken = []
@@ -93,7 +123,7 @@ def _move_together(
         report(move, 0, terms, gradients)
 
 
-def _extrapolate(stage: Stage, host: Solo, moves: list[Move], batch: Batch, report: Report) -> None:
+def _extrapolate(stage: Stage, host: Host, moves: list[Move], batch: Batch, report: Report) -> None:
     """Every player looks one update ahead, comes back, and moves by the gradient seen there.
 
     Source: Korpelevich 1976; with an adaptive optimizer, whose moments take both gradients, this is
@@ -143,6 +173,13 @@ class Watch:
         if self._latest:
             self._packed.append(torch.stack(self._latest))
             self._latest = []
+
+    def take(self, names: Sequence[str], steps: Sequence[int], values: Tensor) -> None:
+        """Keep the terms of several steps, [steps, terms]: those of one replica of a stack."""
+        self._pack()
+        self.names = list(names)
+        self.steps += steps
+        self._packed.append(values.reshape(-1))
 
     def read(self) -> tuple[dict[str, float], tuple[int, str] | None]:
         """Means since the last reading, and the first non-finite (step, term); empties the watch.

@@ -167,7 +167,9 @@ def _facts(entry: Field[Any]) -> Iterator[str]:
     if entry.metadata["unit"]:
         yield f"in {entry.metadata['unit']}"
     if entry.metadata["choices"]:
-        yield "one of " + ", ".join(entry.metadata["choices"])
+        from gan_runner.checks import as_typed
+
+        yield "one of " + ", ".join(as_typed(each) for each in entry.metadata["choices"])
     if bounds := range_text(entry.metadata):
         yield bounds
 

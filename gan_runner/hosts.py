@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gan_runner.engine import batch_length
 from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Shared, Stage, Terms
-from gan_runner.networks.dropout import DropoutBits, bits_from
+from gan_runner.networks.dropout import DropoutMasks, masks_from
 from gan_runner.optimizers import Gradients, MakeOptimizer, Optimizer
 from gan_runner.priors import Prior
 from gan_runner.streams import Streams, seeded_globally
@@ -61,11 +62,11 @@ class Solo:
         self._autocast: Callable[[], AbstractContextManager[Any]] = nullcontext
         if precision == "bf16" and computes:
             self._autocast = lambda: torch.autocast(device.type, dtype=torch.bfloat16)
-        bits = bits_from(streams["dropout"])
+        masks = masks_from(streams["dropout"])
         # Not traced: a compiled graph knows no generator, and views of its output break it.
         if compile_networks and computes:
-            bits = torch.compiler.disable(bits)  # type: ignore[no-untyped-call]
-        self._playing = DropoutBits(bits)
+            masks = torch.compiler.disable(masks)  # type: ignore[no-untyped-call]
+        self._playing = DropoutMasks(masks)
         self._parameters: dict[str, list[nn.Parameter]] = {}
         self._optimizers: dict[str, Optimizer] = {}
         self._focus: str | None = None
@@ -115,6 +116,10 @@ class Solo:
         """Each player's learning rate."""
         return {name: optimizer.lr for name, optimizer in self._optimizers.items()}
 
+    def optimizer(self, player: str) -> Optimizer:
+        """A player's optimizer in this stage."""
+        return self._optimizers[player]
+
     def restart_optimizers(self) -> None:
         """Forget every optimizer's moments."""
         for optimizer in self._optimizers.values():
@@ -128,6 +133,10 @@ class Solo:
         return {
             name: prior.draw(num, noise, self.device, self.dtype) for name, prior in priors.items()
         }
+
+    def length(self, batch: Batch) -> int:
+        """Samples in a batch."""
+        return batch_length(batch)
 
     def playing(self) -> AbstractContextManager[None]:
         """Within, networks draw their dropout masks from this replica's stream."""

@@ -17,6 +17,13 @@ from torch import Tensor, nn
 Gradients = Sequence[Tensor | None]
 Section = Mapping[str, Any]
 FLAT_LIMIT = 200_000  # parameters up to which one flat vector is faster
+# torch.optim's names of moments, and ours.
+MOMENTS = {
+    "exp_avg": "mean",
+    "exp_avg_sq": "square",
+    "square_avg": "square",
+    "momentum_buffer": "velocity",
+}
 
 
 class Optimizer(Protocol):
@@ -30,6 +37,12 @@ class Optimizer(Protocol):
 
     def restart(self) -> None:
         """Forget all moments, as if made anew."""
+
+    def moments(self) -> tuple[int, dict[str, Tensor]]:
+        """The updates so far, and the moments by name, [P] each: what a stack of replicas keeps."""
+
+    def put_moments(self, num_steps: int, moments: Mapping[str, Tensor]) -> None:
+        """The inverse of `moments`."""
 
     def state_dict(self) -> dict[str, Any]:
         """Moments and rate, for a checkpoint."""
@@ -116,22 +129,29 @@ class Flat:
         for buffer in self._state.values():
             buffer.zero_()
 
-    def state_dict(self) -> dict[str, Any]:
-        """Moments and rate."""
-        state = {
+    def moments(self) -> tuple[int, dict[str, Tensor]]:
+        """The updates so far, and the moments [P] with each parameter in the common order."""
+        found = {
             name: torch.cat([part.reshape(-1) for part in self._parted(buffer)])
             for name, buffer in self._state.items()
         }
-        return {"lr": self.lr, "num_steps": self._num_steps, "state": state}
+        return self._num_steps, found
+
+    def put_moments(self, num_steps: int, moments: Mapping[str, Tensor]) -> None:
+        """The inverse of `moments`."""
+        self._num_steps = num_steps
+        for name, buffer in self._state.items():
+            buffer.copy_(self._joined(_shaped(moments[name], self._parameters)))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Moments and rate."""
+        num_steps, state = self.moments()
+        return {"lr": self.lr, "num_steps": num_steps, "state": state}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put moments and rate back."""
-        self.lr, self._num_steps = state["lr"], state["num_steps"]
-        for name, buffer in self._state.items():
-            parts = torch.split(state["state"][name], self._sizes)
-            shapes = [parameter.shape for parameter in self._parameters]
-            shaped = [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
-            buffer.copy_(self._joined(shaped))
+        self.lr = state["lr"]
+        self.put_moments(state["num_steps"], state["state"])
 
 
 class FlatAdam(Flat):
@@ -191,6 +211,8 @@ class Fused:
         self.initial_lr = lr
         self._optimizer = optimizer
         self._parameters = parameters
+        self._num_steps = 0
+        self._kinds = _kept_by(optimizer)
 
     @property
     def lr(self) -> float:
@@ -207,22 +229,67 @@ class Fused:
             part = torch.zeros_like(parameter) if gradient is None else gradient
             parameter.grad = _laid_out_as(parameter, part)
         self._optimizer.step()
+        self._num_steps += 1
 
     def restart(self) -> None:
         """Forget all moments."""
         self._optimizer.state.clear()
+        self._num_steps = 0
+
+    def moments(self) -> tuple[int, dict[str, Tensor]]:
+        """The updates so far, and the moments [P] with each parameter in the common order."""
+        state = [self._optimizer.state.get(each, {}) for each in self._parameters]
+        found: dict[str, Tensor] = {}
+        for theirs, ours in MOMENTS.items():
+            if all(isinstance(each.get(theirs), Tensor) for each in state):
+                found[ours] = torch.cat([each[theirs].reshape(-1) for each in state])
+        return self._num_steps, found
+
+    def put_moments(self, num_steps: int, moments: Mapping[str, Tensor]) -> None:
+        """The inverse of `moments`."""
+        self.restart()
+        self._num_steps = num_steps
+        if num_steps == 0:
+            return
+        known = self._optimizer.state_dict()
+        kept: dict[int, dict[str, Any]] = {
+            index: {"step": torch.tensor(float(num_steps))}
+            for index in range(len(self._parameters))
+        }
+        for theirs in self._kinds:
+            parts = _shaped(moments[MOMENTS[theirs]], self._parameters)
+            for index, part in enumerate(parts):
+                kept[index][theirs] = part.clone()
+        self.load_state_dict({**known, "state": kept})
 
     def state_dict(self) -> dict[str, Any]:
         """Moments and rate."""
-        return self._optimizer.state_dict()
+        return {**self._optimizer.state_dict(), "num_steps": self._num_steps}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Put moments and rate back."""
-        self._optimizer.load_state_dict(dict(state))
+        own = dict(state)
+        self._num_steps = own.pop("num_steps")
+        self._optimizer.load_state_dict(own)
         for parameter, moments in self._optimizer.state.items():
             for name, value in moments.items():
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
                     moments[name] = _laid_out_as(parameter, value)
+
+
+def _kept_by(optimizer: torch.optim.Optimizer) -> tuple[str, ...]:
+    """The moments that an optimizer of `torch.optim` keeps, by its names."""
+    group = optimizer.param_groups[0]
+    if "betas" in group:
+        return ("exp_avg", "exp_avg_sq")
+    velocity = ("momentum_buffer",) if group["momentum"] else ()
+    return ("square_avg", *velocity) if "alpha" in group else velocity
+
+
+def _shaped(vector: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
+    """A vector [P] as tensors of the parameters' shapes, each in the common order."""
+    parts = torch.split(vector, [parameter.numel() for parameter in parameters])
+    return [part.view(each.shape) for part, each in zip(parts, parameters, strict=True)]
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:

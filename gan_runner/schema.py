@@ -39,11 +39,15 @@ def option(
     high: float | None = None,
     above: float | None = None,
     below: float | None = None,
-    choices: Sequence[str] | None = None,
+    choices: Sequence[str | bool] | None = None,
     unit: str | None = None,
     is_number: bool = False,
+    zero_is_none: bool = False,
 ) -> Any:
-    """A documented field. `low`/`high` are inclusive bounds, `above`/`below` exclusive ones."""
+    """A documented field. `low`/`high` are inclusive bounds, `above`/`below` exclusive ones.
+
+    zero_is_none: with 0 the code does without the number, so it decides structure there.
+    """
     metadata = {
         "meaning": meaning,
         "low": low,
@@ -53,6 +57,7 @@ def option(
         "choices": choices,
         "unit": unit,
         "is_number": is_number,
+        "zero_is_none": zero_is_none,
     }
     if isinstance(default, list | dict) or is_dataclass(default):
         return field(default_factory=lambda: copy.deepcopy(default), metadata=metadata)
@@ -111,7 +116,10 @@ class LatentModel(GameModel):
     )
     prior: str = option("normal", "z ~ N(0, 1) or U(-1, 1)", choices=PRIORS)
     output_noise: float = number(
-        0.0, "standard deviation of Gaussian noise on G's output, where D sees it", low=0
+        0.0,
+        "standard deviation of Gaussian noise on G's output, where D sees it; 0: none",
+        low=0,
+        zero_is_none=True,
     )
 
 
@@ -616,6 +624,9 @@ class Training:
     epochs: float | None = option(1000, "length in passes over the data; null: by steps", above=0)
     batch_size: int = option(100, "samples in a batch", low=1)
     seed: int = option(0, "seed of weights, order, noise, dropout and evaluation")
+    seeds: int = option(
+        1, "replicas, with the seeds `seed`, `seed` + 1, ...: trained as one stacked model", low=1
+    )
     streams: Streams = option(Streams(), "seeds of single random streams")
     log_every: int = option(50, "from one logged row to the next", low=1, unit="steps")
     sample_every: int | None = option(
@@ -639,7 +650,12 @@ class Device:
         "number format: bf16 is autocast, fp64 is for tests",
         choices=("fp32", "bf16", "tf32", "fp64"),
     )
-    compile: bool = option(False, "compile the networks (10 to 30 s; pays in long runs)")
+    compile: bool | str = option(
+        False,
+        "compile (10 to 30 s; pays in long runs): networks, or a stack's whole steps; auto: the "
+        "steps of a stack, where they are many enough",
+        choices=(False, True, "auto"),
+    )
     threads: int | None = option(
         None, "CPU threads; null: one for small networks, else torch's default", low=1
     )

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 from gan_runner import checkpoint, evaluation, panels, sampling
 from gan_runner.batches import Batches
 from gan_runner.callbacks.callback import Callback, RunStart
+from gan_runner.datasets.dataset import Rows
 from gan_runner.dispatch import Run, num_threads
 from gan_runner.engine import Watch, batch_length, play_step, total_norm
 from gan_runner.errors import Interrupted, RunFailed
@@ -29,6 +31,44 @@ log = logging.getLogger(__name__)
 EVENTS = 10  # sample pictures and checkpoints in a run, unless their distance is given
 
 
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """What is done after a step."""
+
+    log: bool = False
+    sample: bool = False
+    measure: bool = False
+    save: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether anything is."""
+        return self.log or self.sample or self.measure or self.save
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """What precedes a step: stage, step within it, and what becomes of the optimizers.
+
+    factor: of the learning rates, where it changes.
+    """
+
+    stage: int
+    entered: bool
+    step: int
+    restarts: bool
+    factor: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a move told of one replica: terms [steps, terms], and the last gradient's norm."""
+
+    names: Sequence[str]
+    steps: Sequence[int]
+    terms: Tensor
+    norm: Tensor
+
+
 class Trainer:
     """The state of a run in training, and what moves it on.
 
@@ -37,6 +77,7 @@ class Trainer:
         folder: the run folder.
         callbacks: told of every event, in order.
         overrides: what the user typed, for the callbacks.
+        train: the training data on the device, where another replica has them already.
     """
 
     def __init__(
@@ -45,6 +86,8 @@ class Trainer:
         folder: Path,
         callbacks: Sequence[Callback],
         overrides: Sequence[str] = (),
+        *,
+        train: Mapping[str, Rows] | None = None,
     ) -> None:
         training = run.config["training"]
         self.run = run
@@ -53,9 +96,9 @@ class Trainer:
         self.overrides = tuple(overrides)
         self.streams = run.streams()
         self.host = run.host(self.streams)
-        self._train = run.tensors("train", self.host.dtype)
+        self.data = run.tensors("train", self.host.dtype) if train is None else train
         self.batches = Batches(
-            self._train,
+            self.data,
             training["batch_size"],
             self.streams["order"],
             dtype=self.host.dtype,
@@ -68,8 +111,11 @@ class Trainer:
         self.best: dict[str, Any] | None = None
         self.started: list[Callback] = []  # those that have something to end
         self.seconds = 0.0
+        self.compiled: bool | None = None  # whether a stack's steps are; None: not decided
         self.threads = num_threads(run.config["device"], self.host)
         self._log_every = training["log_every"]
+        rarely = max(1, run.num_steps // EVENTS)
+        self._every = {key: training[f"{key}_every"] or rarely for key in ("sample", "checkpoint")}
         self._ends = stage_ends(run.recipe.stages, run.num_steps)
         self._stage = -1
         self._factor = float("nan")
@@ -89,49 +135,83 @@ class Trainer:
             RunFailed: a loss or a weight is not finite.
             Interrupted: the process was asked to stop; the state is saved.
         """
-        run, steps = self.run, self.run.num_steps
-        for callback in self.callbacks:
-            callback.on_start(self._run_start())
-            self.started.append(callback)
-        sample_every = run.config["training"]["sample_every"] or max(1, steps // EVENTS)
-        checkpoint_every = run.config["training"]["checkpoint_every"] or max(1, steps // EVENTS)
-        measure_every = run.config["metrics"]["every"]
-        if self.step == 0:
-            self._sample()
+        steps = self.run.num_steps
+        self.begin()
         with StopSignal() as stop, self._clock(), self.batches:
             while self.step < steps:
                 self._play()
                 for callback in self.callbacks:
                     callback.on_step(self.step)
-                done = self.step == steps
-                if self.step % self._log_every == 0 or done or self.step in self._ends:
-                    self._log()
-                if self.step % sample_every == 0 or done:
-                    self._sample()
-                if measure_every and self.step % measure_every == 0:
-                    self._measure()
                 signum = stop.signum  # read once: a signal may come between two looks
-                if self.step % checkpoint_every == 0 or done or signum is not None:
-                    self.save()
+                due = self.due(self.step)
+                self.look(due if signum is None else replace(due, save=True))
                 if signum is not None:
                     raise Interrupted(signum, self.folder)
 
-    def _play(self) -> None:
+    def begin(self) -> None:
+        """Tell the callbacks of the start, and show the samples of an untrained generator."""
+        for callback in self.callbacks:
+            callback.on_start(self.run_start())
+            self.started.append(callback)
+        if self.step == 0:
+            self._sample()
+
+    def due(self, step: int) -> Due:
+        """What is done after a step."""
+        every, measure_every = self._every, self.run.config["metrics"]["every"]
+        done = step == self.run.num_steps
+        return Due(
+            log=step % self._log_every == 0 or done or step in self._ends,
+            sample=step % every["sample"] == 0 or done,
+            measure=bool(measure_every) and step % measure_every == 0,
+            save=step % every["checkpoint"] == 0 or done,
+        )
+
+    def look(self, due: Due) -> None:
+        """Log, draw, measure and save, as far as it is due.
+
+        Raises:
+            RunFailed: a loss or a weight is not finite.
+        """
+        if due.log:
+            self._log()
+        if due.sample:
+            self._sample()
+        if due.measure:
+            self._measure()
+        if due.save:
+            self.save()
+
+    def turn(self) -> Turn:
+        """Begin a stage where the last one has ended; what precedes the next step."""
         index = next(i for i, end in enumerate(self._ends) if self.step < end)
-        if index != self._stage:
-            self._enter(index)
+        entered = index != self._stage
+        if entered:
+            self.enter(index)
         local = self.step - self._start
-        if self._schedule.restarts(local):
-            self.host.restart_optimizers()
         factor = self._schedule.factor(local)
-        if factor != self._factor:
-            self.host.set_rate(factor)
-            self._factor = factor
-        stage = self.run.recipe.stages[index]
-        play_step(stage, self.host, self._next_batch, local, self._report)
+        changed = factor != self._factor
+        self._factor = factor
+        return Turn(
+            stage=index,
+            entered=entered,
+            step=local,
+            restarts=self._schedule.restarts(local),
+            factor=factor if changed else None,
+        )
+
+    def _play(self) -> None:
+        turn = self.turn()
+        if turn.restarts:
+            self.host.restart_optimizers()
+        if turn.factor is not None:
+            self.host.set_rate(turn.factor)
+        stage = self.run.recipe.stages[turn.stage]
+        play_step(stage, self.host, self._next_batch, turn.step, self._report)
         self.step += 1
 
-    def _enter(self, index: int) -> None:
+    def enter(self, index: int) -> None:
+        """Begin a stage."""
         stage = self.run.recipe.stages[index]
         self.host.enter(stage, self.run.make_optimizer)
         self._stage = index
@@ -141,6 +221,18 @@ class Trainer:
         self._factor = 1.0
         self._monitored = self._draw_monitored(stage)
         self._watches = {move.name: Watch() for move in stage.moves}
+
+    @property
+    def stage_end(self) -> int:
+        """The step at which the present stage ends."""
+        return self._ends[self._stage]
+
+    def take(self, step: int, told: Mapping[str, Told], updates: Mapping[str, int]) -> None:
+        """Go on to a step that a stack has played: what its moves told of this replica."""
+        self.step, self.updates = step, dict(updates)
+        for name, each in told.items():
+            self._watches[name].take(each.names, each.steps, each.terms)
+            self._norms[name] = each.norm
 
     def _next_batch(self) -> Batch:
         batch = self.batches()
@@ -170,7 +262,7 @@ class Trainer:
                 scalars |= {f"terms/{name}/{term}": value for term, value in means.items()}
         if broken:
             step, term = min(broken)
-            raise RunFailed(f"step {step}: the term {term} is not finite. {self._last_good()}")
+            raise RunFailed(f"step {step}: the term {term} is not finite. {self.last_good()}")
         scalars |= {f"gradient_norm/{name}": float(norm) for name, norm in self._norms.items()}
         self._norms = {}
         scalars |= {f"learning_rate/{name}": rate for name, rate in self.host.rates().items()}
@@ -196,7 +288,7 @@ class Trainer:
         noise = self.streams.fresh("metrics/monitor/noise")
         num = self.run.config["training"]["batch_size"]
         # As many rows as in training: packs must fit.
-        batch = Batches(self._train, num, rows, dtype=self.host.dtype, device=self.host.device)()
+        batch = Batches(self.data, num, rows, dtype=self.host.dtype, device=self.host.device)()
         for name, prior in stage.priors.items():
             batch[name] = prior.draw(batch_length(batch), noise, self.host.device, self.host.dtype)
         return batch
@@ -243,12 +335,13 @@ class Trainer:
         """
         if not self.host.all_finite():
             self._log()  # names the term, if one is to blame
-            raise RunFailed(f"step {self.step}: a weight is not finite. {self._last_good()}")
+            raise RunFailed(f"step {self.step}: a weight is not finite. {self.last_good()}")
         path = self.folder / "checkpoints" / f"{name}.pt"
         checkpoint.save(path, self.state_dict())
         self._good = f"The last good checkpoint is {path} (step {self.step})."
 
-    def _last_good(self) -> str:
+    def last_good(self) -> str:
+        """What is left of a run that fails."""
         return self._good or "There is no checkpoint yet (training.checkpoint_every)."
 
     def state_dict(self) -> dict[str, Any]:
@@ -259,6 +352,7 @@ class Trainer:
             "num_steps": self.run.num_steps,
             "stage": self._stage,
             "threads": self.threads,
+            "compiled": self.compiled,
             "device": self.host.device.type,
             "seconds": self.seconds + self._since(),
             "updates": self.updates,
@@ -274,9 +368,10 @@ class Trainer:
         """Go back to a checkpoint's state, to train on from there."""
         self.step, self.seconds = state["step"], state["seconds"]
         self.threads = state["threads"]
+        self.compiled = state.get("compiled")
         self.updates, self.best = dict(state["updates"]), state["best"]
         if state["stage"] >= 0:
-            self._enter(state["stage"])
+            self.enter(state["stage"])
             # Saved rates are those of the last step: the schedule sets them anew.
             self._factor = float("nan")
         self.host.load_state_dict(state["host"])
@@ -287,7 +382,8 @@ class Trainer:
         self._norms = dict(state["norms"])
         self._good = f"The last good checkpoint is that of step {self.step}."
 
-    def _run_start(self) -> RunStart:
+    def run_start(self) -> RunStart:
+        """What callbacks are told when training starts or goes on."""
         stages = self.run.recipe.stages
         players = dict.fromkeys(move.player for stage in stages for move in stage.moves)
         return RunStart(

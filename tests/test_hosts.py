@@ -296,7 +296,7 @@ def test_dropout_draws_from_its_own_stream() -> None:
         second = host.gradient(move, batch)[0]["real"]
     assert float(first.detach()) != float(second.detach())
     assert torch.equal(noise, host.streams["noise"].get_state())
-    with pytest.raises(RuntimeError, match="random bits"):
+    with pytest.raises(RuntimeError, match="source of masks"):
         host.gradient(move, batch)
 
 

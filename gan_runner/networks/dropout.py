@@ -1,49 +1,68 @@
 """Dropout that draws from a stream of ours.
 
 `torch.nn.Dropout` takes no generator: its masks come from the global one, and differ from a solo
-run's when replicas are stacked. This layer asks whoever runs the network for random bits.
+run's when replicas are stacked. This layer asks whoever runs the network for masks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
-Bits = Callable[[Tensor], Tensor]  # a tensor's like -> random int16 of its shape, on its device
+Masks = Callable[[Tensor, int], Tensor]  # (a tensor's like, threshold) -> bool of its shape: kept
 
 _LEVELS = 2**16
-_source: list[Bits] = []
+_source: list[Masks] = []
 
 
-class DropoutBits:
-    """Within `with DropoutBits(bits):`, `bits` is the source of every `Dropout`.
+class DropoutMasks:
+    """Within `with DropoutMasks(masks):`, `masks` is the source of every `Dropout`.
 
     A class, not a generator function: it is entered once a step, and steps of small networks are
     counted in microseconds.
     """
 
-    def __init__(self, bits: Bits) -> None:
-        self._bits = bits
+    def __init__(self, masks: Masks) -> None:
+        self._masks = masks
 
     def __enter__(self) -> None:
-        _source.append(self._bits)
+        _source.append(self._masks)
 
     def __exit__(self, *error: object) -> None:
         _source.pop()
 
 
-def bits_from(generator: torch.Generator) -> Bits:
-    """Bits drawn one call after the other from a generator."""
+def masks_from(generator: torch.Generator) -> Masks:
+    """Masks drawn one call after the other from a generator.
 
-    def draw(like: Tensor) -> Tensor:
+    A unit is kept where a random int16 reaches the threshold.
+    """
+
+    def draw(like: Tensor, threshold: int) -> Tensor:
         # Four 16-bit values from each 64-bit draw: several times as fast as one bernoulli a unit.
         words = torch.empty(-(-like.numel() // 4), dtype=torch.int64, device=like.device)
         words.random_(-(2**63), None, generator=generator)
-        return words.view(torch.int16)[: like.numel()].view(like.shape)
+        return words.view(torch.int16)[: like.numel()].view(like.shape) >= threshold
 
     return draw
+
+
+def stacked_masks(
+    shape: torch.Size, threshold: int, generators: Sequence[torch.Generator]
+) -> Tensor:
+    """The masks that each of S generators would give for a tensor of a shape, bool [S, *shape].
+
+    Those of rows of features are laid out with a feature's samples next to each other in memory, as
+    a stack's perceptrons are.
+    """
+    num, device = shape.numel(), generators[0].device
+    words = torch.empty((len(generators), -(-num // 4)), dtype=torch.int64, device=device)
+    for row, generator in zip(words.unbind(), generators, strict=True):
+        row.random_(-(2**63), None, generator=generator)
+    kept = words.view(torch.int16)[:, :num].view(len(generators), *shape) >= threshold
+    return kept.mT.contiguous().mT if len(shape) == 2 else kept
 
 
 class Dropout(nn.Module):
@@ -53,7 +72,7 @@ class Dropout(nn.Module):
     2^-16.
 
     Raises:
-        RuntimeError: called in training mode outside of `DropoutBits`.
+        RuntimeError: called in training mode outside of `DropoutMasks`.
     """
 
     def __init__(self, p: float) -> None:
@@ -67,8 +86,8 @@ class Dropout(nn.Module):
         if not self.training or self.p == 0:
             return x
         if not _source:
-            raise RuntimeError("Dropout needs a source of random bits: call it inside DropoutBits")
-        kept = _source[-1](x) >= self._threshold
+            raise RuntimeError("Dropout needs a source of masks: call it inside DropoutMasks")
+        kept = _source[-1](x, self._threshold)
         # In x's dtype: a boolean times a number is float32, whatever x is.
         return x * (kept.to(x.dtype) * self._scale)
 

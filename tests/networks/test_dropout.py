@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gan_runner.networks.dropout import Dropout, DropoutBits, bits_from
+from gan_runner.networks.dropout import Dropout, DropoutMasks, masks_from
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -17,7 +17,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def dropped(p: float, shape: tuple[int, ...], seed: int = 0) -> Tensor:
-    with DropoutBits(bits_from(generator(seed))):
+    with DropoutMasks(masks_from(generator(seed))):
         out: Tensor = Dropout(p)(torch.ones(shape, dtype=torch.float64))
     return out
 
@@ -40,7 +40,7 @@ def test_units_are_dropped_independently() -> None:
                                         (1 - 1e-9, 2**16 - 1)])  # fmt: skip
 def test_the_smallest_and_largest_p(p: float, num: int) -> None:
     values = torch.arange(-(2**15), 2**15).to(torch.int16)  # every draw once
-    with DropoutBits(lambda like: values):
+    with DropoutMasks(lambda like, threshold: values >= threshold):
         out = Dropout(p)(torch.ones(2**16))
     assert int((out == 0).sum()) == num
 
@@ -60,7 +60,7 @@ def test_the_same_generator_gives_the_same_mask() -> None:
 
 def test_masks_differ_from_call_to_call() -> None:
     layer = Dropout(0.5)
-    with DropoutBits(bits_from(generator())):
+    with DropoutMasks(masks_from(generator())):
         assert not torch.equal(layer(torch.ones(50)), layer(torch.ones(50)))
 
 
@@ -75,11 +75,11 @@ def test_the_innermost_source_serves_and_is_put_back() -> None:
     layer = Dropout(0.5)
 
     def fail() -> None:
-        with DropoutBits(none):
+        with DropoutMasks(none):
             assert layer(torch.ones(2)).tolist() == [0.0, 0.0]
             raise KeyError
 
-    with DropoutBits(ones):
+    with DropoutMasks(ones):
         with pytest.raises(KeyError):
             fail()
         assert layer(torch.ones(2)).tolist() == [2.0, 2.0]
@@ -89,14 +89,14 @@ def test_the_innermost_source_serves_and_is_put_back() -> None:
 
 @pytest.mark.parametrize("shape", [(1,), (3,), (4,), (5, 3), (2, 3, 5)])
 def test_bits_have_the_shape_asked_for(shape: tuple[int, ...]) -> None:
-    bits = bits_from(generator())(torch.ones(shape))
+    bits = masks_from(generator())(torch.ones(shape))
     assert bits.shape == shape
     assert bits.dtype == torch.int16
 
 
 def test_gradient_passes_through_kept_units_only() -> None:
     x = torch.ones(100, requires_grad=True)
-    with DropoutBits(bits_from(generator())):
+    with DropoutMasks(masks_from(generator())):
         out = Dropout(0.3)(x)
     (gradient,) = torch.autograd.grad(out.sum(), x)
     assert torch.equal(gradient, out.detach())
@@ -104,5 +104,5 @@ def test_gradient_passes_through_kept_units_only() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
 def test_dtype_is_kept(dtype: torch.dtype) -> None:
-    with DropoutBits(bits_from(generator())):
+    with DropoutMasks(masks_from(generator())):
         assert Dropout(0.3)(torch.ones(8, dtype=dtype)).dtype == dtype
