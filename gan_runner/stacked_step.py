@@ -25,6 +25,7 @@ from gan_runner.ensemble import Board, Ensemble
 from gan_runner.game import Batch, Move, Shared, Stage, Terms
 from gan_runner.hosts import Solo
 from gan_runner.networks.dropout import DropoutMasks, stacked_masks
+from gan_runner.layout import features_outermost
 from gan_runner.optimizers import Gradients, MakeOptimizer
 from gan_runner.priors import Prior
 from gan_runner.streams import Streams
@@ -213,7 +214,11 @@ class Steps:
             for prior in priors.values()
         ]
         sources = [each["dropout"] for each in streams] if any(plan.masks) else []
-        masks = [stacked_masks(*wanted, sources) for call in plan.masks for wanted in call]
+        masks = [
+            stacked_masks(*wanted, sources, ensemble.dtype)
+            for call in plan.masks
+            for wanted in call
+        ]
         return [*(value for batch in batches for value in batch.values()), *drawn, *masks]
 
     def _trace(self, step: int, inputs: list[Tensor]) -> tuple[GraphModule, Moves]:
@@ -245,4 +250,4 @@ class Steps:
             return found
 
         copies = [each.clone() for each in (*state, *inputs)]
-        return make_fx(run)(*copies), moves
+        return features_outermost(make_fx(run)(*copies)), moves

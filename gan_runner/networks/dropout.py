@@ -50,18 +50,22 @@ def masks_from(generator: torch.Generator) -> Masks:
 
 
 def stacked_masks(
-    shape: torch.Size, threshold: int, generators: Sequence[torch.Generator]
+    shape: torch.Size,
+    threshold: int,
+    generators: Sequence[torch.Generator],
+    dtype: torch.dtype = torch.float32,
 ) -> Tensor:
-    """The masks that each of S generators would give for a tensor of a shape, bool [S, *shape].
+    """The masks that each of S generators would give for a tensor of a shape, 0 or 1 [S, *shape].
 
-    Those of rows of features are laid out with a feature's samples next to each other in memory, as
-    a stack's perceptrons are.
+    Numbers, not truth values: compiled code reads those one by one. Masks of rows of features are
+    laid out with a feature's samples next to each other in memory, as a stack's perceptrons are.
     """
     num, device = shape.numel(), generators[0].device
     words = torch.empty((len(generators), -(-num // 4)), dtype=torch.int64, device=device)
     for row, generator in zip(words.unbind(), generators, strict=True):
         row.random_(-(2**63), None, generator=generator)
-    kept = words.view(torch.int16)[:, :num].view(len(generators), *shape) >= threshold
+    bits = words.view(torch.int16)[:, :num].view(len(generators), *shape)
+    kept = torch.ge(bits, threshold, out=torch.empty(bits.shape, dtype=dtype, device=device))
     return kept.mT.contiguous().mT if len(shape) == 2 else kept
 
 
