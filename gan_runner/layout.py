@@ -31,21 +31,20 @@ _SAME_SHAPE = frozenset({aten.alias, aten.detach, aten.expand, aten.view, aten._
 def features_outermost(traced: GraphModule) -> GraphModule:
     """The same step, its transpositions moved through element-wise operations until they meet."""
     graph = traced.graph
-    for node in list(graph.nodes):
+    nodes: list[Any] = list(graph.nodes)
+    for node in nodes:
         if node.op != "call_function":
             continue
         packet = getattr(node.target, "overloadpacket", None)
         if packet in _SAME_SHAPE and _shape(node) == _shape(node.args[0]):
-            node.replace_all_uses_with(node.args[0])  # type: ignore[arg-type]
+            node.replace_all_uses_with(node.args[0])
         elif _is_transpose(node) and _is_transpose(node.args[0]):
-            node.replace_all_uses_with(node.args[0].args[0])  # type: ignore[arg-type, union-attr]
+            node.replace_all_uses_with(node.args[0].args[0])
         elif packet is aten.bmm:
             _swap(graph, node)
         elif packet in _ELEMENTWISE:
             _move(graph, node, lambda each: each)
-        elif packet is aten.cat and _dimension(node) == 1:
-            _move(graph, node, _along_last)
-        elif packet is aten.slice and _dimension(node) == 1:
+        elif packet in (aten.cat, aten.slice) and _dimension(node) == 1:
             _move(graph, node, _along_last)
     graph.eliminate_dead_code()
     traced.recompile()
@@ -53,7 +52,7 @@ def features_outermost(traced: GraphModule) -> GraphModule:
 
 
 def _shape(value: Any) -> tuple[int, ...] | None:
-    meta = value.meta.get("tensor_meta") if isinstance(value, Node) else None
+    meta: Any = value.meta.get("tensor_meta") if isinstance(value, Node) else None
     return tuple(meta.shape) if hasattr(meta, "shape") else None
 
 
@@ -64,15 +63,15 @@ def _is_rows(value: Any) -> bool:
 
 
 def _is_transpose(value: Any) -> bool:
-    return (
-        isinstance(value, Node)
+    return bool(
+        hasattr(value, "target")
         and value.target is aten.transpose.int
         and _is_rows(value)
-        and {dim % 3 for dim in value.args[1:]} == {1, 2}  # type: ignore[operator]
+        and {dim % 3 for dim in value.args[1:]} == {1, 2}
     )
 
 
-def _dimension(node: Node) -> int | None:
+def _dimension(node: Any) -> int | None:
     dim = node.args[1] if len(node.args) > 1 else 0
     return dim % 3 if _is_rows(node) and isinstance(dim, int) else None
 
@@ -82,21 +81,21 @@ def _along_last(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
     return (arguments[0], 2, *arguments[2:])
 
 
-def _swap(graph: Graph, node: Node) -> None:
+def _swap(graph: Graph, node: Any) -> None:
     """Take the product of a line and a transposed matrix as (matrix line')', along memory."""
     line, matrix = node.args
     if (_shape(line) or (0, 0))[1] != 1 or not _is_transpose(matrix):
         return
     with graph.inserting_before(node):
-        column = _turned(graph, line)  # type: ignore[arg-type]
-        made = graph.call_function(aten.bmm.default, (matrix.args[0], column))  # type: ignore[union-attr]
+        column = _turned(graph, line)
+        made = graph.call_function(aten.bmm.default, (matrix.args[0], column))
         _note(made, node)
         back = graph.call_function(aten.transpose.int, (made, 1, 2))
         back.meta = dict(node.meta)
     node.replace_all_uses_with(back)
 
 
-def _move(graph: Graph, node: Node, changed: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
+def _move(graph: Graph, node: Any, changed: Callable[[tuple[Any, ...]], tuple[Any, ...]]) -> None:
     """Let an operation work on transposed operands, and transpose what it gives."""
     if not _is_rows(node):
         return
@@ -112,9 +111,9 @@ def _move(graph: Graph, node: Node, changed: Callable[[tuple[Any, ...]], tuple[A
         turned = {each: _turned(graph, each) for each in operands}
         arguments = torch.fx.map_arg(node.args, lambda each: turned.get(each, each))
         made = graph.call_function(
-            node.target,  # type: ignore[arg-type]
-            changed(arguments),  # type: ignore[arg-type]
-            torch.fx.map_arg(node.kwargs, lambda each: turned.get(each, each)),  # type: ignore[arg-type]
+            node.target,
+            changed(arguments),
+            torch.fx.map_arg(node.kwargs, lambda each: turned.get(each, each)),
         )
         _note(made, node)
         back = graph.call_function(aten.transpose.int, (made, 1, 2))
@@ -130,9 +129,10 @@ def _turns(value: Node) -> bool:
     return 1 in meta.shape[1:] or meta.stride[1] < meta.stride[2]
 
 
-def _turned(graph: Graph, value: Node) -> Node:
+def _turned(graph: Graph, value: Any) -> Node:
     if _is_transpose(value):
-        return value.args[0]  # type: ignore[return-value]
+        source: Node = value.args[0]
+        return source
     made = graph.call_function(aten.transpose.int, (value, 1, 2))
     _note(made, value)
     return made

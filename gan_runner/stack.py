@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_runner import api, checkpoint, evaluation, result, stackable
+from gan_runner.callbacks.pictures import Pictures
 from gan_runner.callbacks.progress import Progress
 from gan_runner.dispatch import Run, dispatch, replicate
 from gan_runner.errors import Interrupted, RunFailed
@@ -34,11 +35,15 @@ WIDTH = 64  # replicas in a stack at most, unless asked for otherwise
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A run to come: its checked, plain config, its folder, and what was typed for it."""
+    """A run to come: its checked, plain config, its folder, and what was typed for it.
+
+    pictures: samples and curves are drawn too, which takes longer than training a small network.
+    """
 
     config: dict[str, Any]
     folder: Path
     overrides: tuple[str, ...] = ()
+    pictures: bool = True
 
 
 Ended = tuple[Job, "api.Result | Exception"]
@@ -135,7 +140,8 @@ def make_trainers(runs: Sequence[Run], jobs: Sequence[Job]) -> list[Trainer]:
     """A trainer for each run, without a progress bar of its own; the data are the first one's."""
     trainers: list[Trainer] = []
     for run, job in zip(runs, jobs, strict=True):
-        callbacks = [each for each in api.new_callbacks(run) if not isinstance(each, Progress)]
+        left_out = (Progress,) if job.pictures else (Progress, Pictures)
+        callbacks = [each for each in api.new_callbacks(run) if not isinstance(each, left_out)]
         shared = trainers[0].data if trainers else None
         trainers.append(Trainer(run, job.folder, callbacks, job.overrides, train=shared))
     return trainers
@@ -195,22 +201,21 @@ def execute_seeds(config: Mapping[str, Any], folder: Path, overrides: Sequence[s
         RunFailed: every replica has failed.
     """
     started = time.perf_counter()
-    jobs = [
-        Job(config=each, folder=folder / SEEDS / str(each["training"]["seed"]))
-        for each in _of_seeds(config)
-    ]
+    jobs = _jobs(config, folder)
     replicas([jobs[0].config])  # refused before anything is written
     begin(folder)
     write_config(folder, config, overrides)
     return _summarised(list(execute_jobs(jobs, width=len(jobs))), config, folder, started)
 
 
-def _of_seeds(config: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    first = config["training"]["seed"]
+def _jobs(config: Mapping[str, Any], folder: Path) -> list[Job]:
+    """The replicas of a run of many seeds; the first one has pictures."""
+    first, jobs = config["training"]["seed"], []
     for seed in range(first, first + config["training"]["seeds"]):
         own = copy.deepcopy(dict(config))
         own["training"] |= {"seed": seed, "seeds": 1}
-        yield own
+        jobs.append(Job(config=own, folder=folder / SEEDS / str(seed), pictures=seed == first))
+    return jobs
 
 
 def resume_seeds(folder: Path, overrides: Sequence[str] = ()) -> api.Result:
@@ -225,14 +230,13 @@ def resume_seeds(folder: Path, overrides: Sequence[str] = ()) -> api.Result:
     started = time.perf_counter()
     config = changed_config(read_config(folder), overrides, before=read_overrides(folder))
     jobs, ended = [], []
-    for own in _of_seeds(config):
-        job = Job(config=own, folder=folder / SEEDS / str(own["training"]["seed"]))
+    for job in _jobs(config, folder):
         found = job.folder / "result.json"
         if found.is_file() and result.read_result(found)["status"] == "failed":
             ended.append((job, RunFailed(str(result.read_result(found)["error"]))))
         elif not (job.folder / "checkpoints" / "last.pt").is_file():
             raise ValueError(
-                f"resume={folder}: seed {own['training']['seed']} has no checkpoint yet; start the "
+                f"resume={folder}: seed {job.folder.name} has no checkpoint yet; start the "
                 f"run again (its options are in {folder / 'overrides.yaml'})"
             )
         else:
@@ -302,17 +306,24 @@ def _summarised(
             "steps_per_second": None,
         },
         "config_hash": result.config_hash(config),
-        "health": [
-            f"seed {seed}: {line}"
-            for seed, each in sorted(results.items())
-            for line in each.details["health"]
-        ],
+        "health": _warnings(results),
         "folder": str(folder),
     }
     result.write_result(folder / "result.json", details)
     means = {name: entry["value"] for name, entry in details["metrics"].items()}
     networks = next(iter(results.values())).networks
     return api.Result(folder=folder, metrics=means, details=details, networks=networks)
+
+
+def _warnings(results: Mapping[int, api.Result]) -> list[str]:
+    """How many seeds have been warned of, and what was said first: 32 lists would not be read."""
+    told = {
+        seed: each.details["health"] for seed, each in results.items() if each.details["health"]
+    }
+    if not told:
+        return []
+    seed = min(told)
+    return [f"{len(told)} of {len(results)} seeds; seed {seed}: {told[seed][0]}"]
 
 
 def _spread(entry: Mapping[str, Any], of_seeds: Mapping[int, float]) -> dict[str, Any]:

@@ -24,8 +24,8 @@ from gan_runner.engine import is_due, play_step
 from gan_runner.ensemble import Board, Ensemble
 from gan_runner.game import Batch, Move, Shared, Stage, Terms
 from gan_runner.hosts import Solo
-from gan_runner.networks.dropout import DropoutMasks, stacked_masks
 from gan_runner.layout import features_outermost
+from gan_runner.networks.dropout import DropoutMasks, stacked_masks
 from gan_runner.optimizers import Gradients, MakeOptimizer
 from gan_runner.priors import Prior
 from gan_runner.streams import Streams

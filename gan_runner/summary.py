@@ -54,11 +54,18 @@ def metrics_table(result: Mapping[str, Any]) -> str:
     not_finite = result.get("not_finite") or {}
     beside = [("Real data" if ceilings else "Floor", "floor", floors)] if floors else []
     beside += [(key.capitalize(), f"ceiling.{key}", values) for key, values in ceilings.items()]
-    header = ["Metric", "Value", *(title for title, _, _ in beside), "Generated", "Real"]
+    spread = any("sd" in entry for entry in result["metrics"].values())
+    over_seeds = ["sd", "95 % interval", "seeds"] if spread else []
+    titles = [title for title, _, _ in beside]
+    header = ["Metric", "Mean" if spread else "Value", *over_seeds, *titles, "Generated", "Real"]
     groups: dict[str, list[list[str]]] = {}
     for name, entry in result["metrics"].items():
         protocol = entry["protocol"]
         cells = [not_finite.get(f"metrics.{name}.value") or _value(entry["value"])]
+        if spread:
+            low, high = entry["interval"]
+            interval = f"{_value(low)} to {_value(high)}"
+            cells += [_value(entry["sd"]), interval, f"{entry['n']}"]
         for _, place, values in beside:
             lost = not_finite.get(f"{place}.{name}")
             cells.append(lost or (_value(values[name]) if name in values else ""))
