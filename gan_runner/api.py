@@ -32,6 +32,7 @@ from gan_runner.run_folder import (
     plain_config,
     read_config,
     read_overrides,
+    with_absolute_paths,
     write_config,
 )
 from gan_runner.trainer import Trainer
@@ -101,9 +102,9 @@ def execute(config: DictConfig | Mapping[str, Any], folder: Path, overrides: lis
     started = time.perf_counter()
     plain = with_absolute_paths(plain_config(config))
     if plain["training"]["seeds"] > 1 and plain["device"]["name"] != "meta":
-        from gan_runner import stack  # which needs what stands here
+        from gan_runner import seeds  # which needs what stands here
 
-        return stack.execute_seeds(plain, folder, overrides)
+        return seeds.execute_seeds(plain, folder, overrides)
     prepared = dispatch(plain)
     check_select(prepared)
     warn_of_unused(plain, overrides)
@@ -133,9 +134,9 @@ def resume(folder: Path | str, overrides: Sequence[str] = ()) -> Result:
     folder = Path(folder)
     saved = read_config(folder)
     if saved["training"]["seeds"] > 1:
-        from gan_runner import stack
+        from gan_runner import seeds
 
-        return stack.resume_seeds(folder, overrides)
+        return seeds.resume_seeds(folder, overrides)
     plain = changed_config(saved, overrides, before=read_overrides(folder))
     path = folder / "checkpoints" / "last.pt"
     if not path.is_file():
@@ -167,20 +168,6 @@ def check_device(saved: str, prepared: Run, folder: Path) -> None:
             "its random streams cannot go on (a new run may start from these weights: "
             "training.init_from=<run folder>)"
         )
-
-
-def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
-    """A config whose data are found from any folder: it is read again by resume and load."""
-    path, classifier = config["dataset"].get("path"), config["metrics"].get("classifier")
-    if path is not None:
-        config = {**config, "dataset": {**config["dataset"], "path": _absolute(path)}}
-    if classifier is not None and Path(classifier).suffix:  # a file, not the name of a shipped one
-        config = {**config, "metrics": {**config["metrics"], "classifier": _absolute(classifier)}}
-    return config
-
-
-def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
 
 
 # --- the parts of a run ----------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Set
 from functools import partial
 from typing import Any
@@ -34,7 +35,7 @@ from gan_runner.metrics.protocol import (
 )
 
 __all__ = [
-    "check", "chosen_rows", "direction", "draw_samples", "generate", "is_better", "measure",
+    "best_of", "check", "chosen_rows", "direction", "draw_samples", "generate", "is_better", "measure",
     "measure_ceiling", "measure_floor", "measured_names", "names_to_measure",
 ]  # fmt: skip
 
@@ -154,6 +155,24 @@ def measure_ceiling(
 def is_better(name: str, value: float, than: float) -> bool:
     """Whether a metric's value is better than another."""
     return value > than if direction(name) == "higher" else value < than
+
+
+def best_of(
+    found: Mapping[str, Measurement], select: str | None, best: dict[str, Any] | None, step: int
+) -> dict[str, Any] | None:
+    """The best checkpoint so far, as metric, value and step: `best`, or this step's.
+
+    select: the metric that decides; None: the first.
+    """
+    name = select or next(iter(found), None)
+    if name is None:
+        return best
+    value = found[name].value
+    if math.isnan(value):  # better or worse than nothing: as the best it would stay for ever
+        return best
+    if best is not None and not is_better(name, value, best["value"]):
+        return best
+    return {"metric": name, "value": value, "step": step}
 
 
 def direction(name: str) -> str:

@@ -166,3 +166,8 @@ class Recipe:
     def paired(self) -> bool:
         """Whether G takes the paired input of the data, `low`."""
         return "low" in self.data
+
+    @property
+    def players(self) -> tuple[str, ...]:
+        """The names of the players of all stages, in the order of their moves."""
+        return tuple(dict.fromkeys(move.player for stage in self.stages for move in stage.moves))

@@ -24,6 +24,20 @@ def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     return dict(config)
 
 
+def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """A config whose data are found from any folder: it is read again by resume and load."""
+    path, classifier = config["dataset"].get("path"), config["metrics"].get("classifier")
+    if path is not None:
+        config = {**config, "dataset": {**config["dataset"], "path": _absolute(path)}}
+    if classifier is not None and Path(classifier).suffix:  # a file, not the name of a shipped one
+        config = {**config, "metrics": {**config["metrics"], "classifier": _absolute(classifier)}}
+    return config
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())
+
+
 def begin(folder: Path) -> None:
     """Make a run folder, which may be there without a run."""
     check_unused(folder)

@@ -21,7 +21,8 @@ from gan_runner.run_folder import log_file
 from gan_runner.signals import StopSignal
 from gan_runner.stacked_optimizers import STACKED
 from gan_runner.stacked_step import Outcome, Recorder, Steps, shapes_of
-from gan_runner.trainer import Due, Told, Trainer
+from gan_runner.trainer import Trainer
+from gan_runner.turns import Due, Told
 
 log = logging.getLogger(__name__)
 

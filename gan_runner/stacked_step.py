@@ -18,10 +18,11 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
 from gan_runner.batches import features_first
+from gan_runner.board import Board
 from gan_runner.compiling import Compiler
 from gan_runner.datasets.dataset import Rows
 from gan_runner.engine import is_due, play_step
-from gan_runner.ensemble import Board, Ensemble
+from gan_runner.ensemble import Ensemble
 from gan_runner.game import Batch, Move, Shared, Stage, Terms
 from gan_runner.hosts import Solo
 from gan_runner.layout import features_outermost

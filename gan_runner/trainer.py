@@ -3,70 +3,32 @@
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gan_runner import checkpoint, evaluation, panels, sampling
+from gan_runner import checkpoint, evaluation, logged, panels, sampling
 from gan_runner.batches import Batches
 from gan_runner.callbacks.callback import Callback, RunStart
 from gan_runner.datasets.dataset import Rows
 from gan_runner.dispatch import Run, num_threads
-from gan_runner.engine import Watch, batch_length, play_step, total_norm
+from gan_runner.engine import play_step, total_norm
 from gan_runner.errors import Interrupted, RunFailed
-from gan_runner.game import Batch, Move, Stage, Terms
+from gan_runner.game import Batch, Move, Terms
 from gan_runner.metrics.protocol import Measurement
 from gan_runner.optimizers import Gradients
 from gan_runner.schedules import Schedule
 from gan_runner.signals import StopSignal
+from gan_runner.turns import Due, Told, Turn, events, stage_ends
+from gan_runner.watch import Watch
 
 log = logging.getLogger(__name__)
-EVENTS = 10  # sample pictures and checkpoints in a run, unless their distance is given
-
-
-@dataclass(frozen=True, kw_only=True)
-class Due:
-    """What is done after a step."""
-
-    log: bool = False
-    sample: bool = False
-    measure: bool = False
-    save: bool = False
-
-    def __bool__(self) -> bool:
-        """Whether anything is."""
-        return self.log or self.sample or self.measure or self.save
-
-
-@dataclass(frozen=True, kw_only=True)
-class Turn:
-    """What precedes a step: stage, step within it, and what becomes of the optimizers.
-
-    factor: of the learning rates, where it changes.
-    """
-
-    stage: int
-    entered: bool
-    step: int
-    restarts: bool
-    factor: float | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Told:
-    """What a move told of one replica: terms [steps, terms], and the last gradient's norm."""
-
-    names: Sequence[str]
-    steps: Sequence[int]
-    terms: Tensor
-    norm: Tensor
 
 
 class Trainer:
@@ -114,8 +76,7 @@ class Trainer:
         self.compiled: bool | None = None  # whether a stack's steps are; None: not decided
         self.threads = num_threads(run.config["device"], self.host)
         self._log_every = training["log_every"]
-        rarely = max(1, run.num_steps // EVENTS)
-        self._every = {key: training[f"{key}_every"] or rarely for key in ("sample", "checkpoint")}
+        self._every = events(run.config, run.num_steps)
         self._ends = stage_ends(run.recipe.stages, run.num_steps)
         self._stage = -1
         self._factor = float("nan")
@@ -158,14 +119,7 @@ class Trainer:
 
     def due(self, step: int) -> Due:
         """What is done after a step."""
-        every, measure_every = self._every, self.run.config["metrics"]["every"]
-        done = step == self.run.num_steps
-        return Due(
-            log=step % self._log_every == 0 or done or step in self._ends,
-            sample=step % every["sample"] == 0 or done,
-            measure=bool(measure_every) and step % measure_every == 0,
-            save=step % every["checkpoint"] == 0 or done,
-        )
+        return Due.after(step, self._every, self._ends)
 
     def look(self, due: Due) -> None:
         """Log, draw, measure and save, as far as it is due.
@@ -219,7 +173,8 @@ class Trainer:
         section = self.run.config["optimizer"]["schedule"]
         self._schedule = Schedule(section, section["horizon"] or self._ends[index] - self._start)
         self._factor = 1.0
-        self._monitored = self._draw_monitored(stage)
+        num = self.run.config["training"]["batch_size"]
+        self._monitored = logged.monitored(stage, self.host, self.streams, self.data, num)
         self._watches = {move.name: Watch() for move in stage.moves}
 
     @property
@@ -250,16 +205,7 @@ class Trainer:
     # --- events ------------------------------------------------------------------------------
 
     def _log(self) -> None:
-        scalars: dict[str, float] = {}
-        broken: list[tuple[int, str]] = []
-        for name, watch in self._watches.items():
-            means, bad = watch.read()
-            if bad is not None:
-                broken.append((bad[0], f"{name}/{bad[1]}"))
-            if means:
-                scalars[f"loss/{name}"] = sum(means.values())
-            if len(means) > 1:
-                scalars |= {f"terms/{name}/{term}": value for term, value in means.items()}
+        scalars, broken = logged.terms(self._watches)
         if broken:
             step, term = min(broken)
             raise RunFailed(f"step {step}: the term {term} is not finite. {self.last_good()}")
@@ -267,31 +213,9 @@ class Trainer:
         self._norms = {}
         scalars |= {f"learning_rate/{name}": rate for name, rate in self.host.rates().items()}
         scalars |= {f"updates/{name}": float(num) for name, num in self.updates.items()}
-        scalars |= self._monitor()
+        scalars |= logged.outputs(self.run.recipe.monitor, self.host, self._monitored)
         for callback in self.callbacks:
             callback.on_log(self.step, scalars)
-
-    def _monitor(self) -> dict[str, float]:
-        monitor = self.run.recipe.monitor
-        if monitor is None:
-            return {}
-        with self.host.evaluating() as nets:
-            values = monitor(nets, self._monitored, self.host.numbers)
-        return {name: float(value.detach()) for name, value in values.items()}
-
-    def _draw_monitored(self, stage: Stage) -> Batch:
-        """The batch that D's outputs are logged on: the same one throughout a stage.
-
-        It is drawn from streams of its own, so looking more often changes no draw of the training.
-        """
-        rows = torch.Generator().manual_seed(self.streams.seed("metrics/monitor/rows"))
-        noise = self.streams.fresh("metrics/monitor/noise")
-        num = self.run.config["training"]["batch_size"]
-        # As many rows as in training: packs must fit.
-        batch = Batches(self.data, num, rows, dtype=self.host.dtype, device=self.host.device)()
-        for name, prior in stage.priors.items():
-            batch[name] = prior.draw(batch_length(batch), noise, self.host.device, self.host.dtype)
-        return batch
 
     def _sample(self) -> None:
         if self.run.recipe.sample is None:
@@ -310,14 +234,9 @@ class Trainer:
             self.run, self.host, section, split="validation", checkpoint=f"step {self.step}"
         )
         self.announce({f"validation/{name}": value for name, value in found.items()})
-        name = section["select"] or next(iter(found), None)
-        if name is None:
-            return
-        value = found[name].value
-        if math.isnan(value):  # better or worse than nothing: as the best it would stay for ever
-            return
-        if self.best is None or evaluation.is_better(name, value, self.best["value"]):
-            self.best = {"metric": name, "value": value, "step": self.step}
+        best = evaluation.best_of(found, section["select"], self.best, self.step)
+        if best is not self.best:
+            self.best = best
             self.save("best")
 
     def announce(self, measurements: Mapping[str, Measurement]) -> None:
@@ -367,8 +286,7 @@ class Trainer:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go back to a checkpoint's state, to train on from there."""
         self.step, self.seconds = state["step"], state["seconds"]
-        self.threads = state["threads"]
-        self.compiled = state.get("compiled")
+        self.threads, self.compiled = state["threads"], state["compiled"]
         self.updates, self.best = dict(state["updates"]), state["best"]
         if state["stage"] >= 0:
             self.enter(state["stage"])
@@ -384,8 +302,6 @@ class Trainer:
 
     def run_start(self) -> RunStart:
         """What callbacks are told when training starts or goes on."""
-        stages = self.run.recipe.stages
-        players = dict.fromkeys(move.player for stage in stages for move in stage.moves)
         return RunStart(
             folder=self.folder,
             config=self.run.config,
@@ -394,7 +310,7 @@ class Trainer:
             first_step=self.step,
             num_steps=self.run.num_steps,
             steps_per_epoch=self.batches.steps_per_epoch,
-            players=tuple(players),
+            players=self.run.recipe.players,
         )
 
     def _since(self) -> float:
@@ -408,13 +324,3 @@ class Trainer:
         finally:
             self.seconds += self._since()
             self._clock_start = 0.0
-
-
-def stage_ends(stages: Sequence[Stage], num_steps: int) -> list[int]:
-    """The step at which each stage ends, by its share of the run."""
-    total = sum(stage.share for stage in stages)
-    ends, passed = [], 0.0
-    for stage in stages:
-        passed += stage.share
-        ends.append(round(num_steps * passed / total))
-    return ends

@@ -14,13 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from gan_runner import schema
-from gan_runner.engine import PACK, Watch, batch_length, is_due, play_step, total_norm
+from gan_runner.engine import batch_length, is_due, play_step, total_norm
 from gan_runner.game import Batch, Move, Numbers, Player, Recipe, Shared, Stage, Terms
 from gan_runner.hosts import Solo
 from gan_runner.networks.scalars import Scalar
 from gan_runner.optimizers import OPTIMIZERS, optimizer_maker
 from gan_runner.priors import Normal, Prior, Uniform
 from gan_runner.streams import Streams
+from gan_runner.watch import PACK, Watch
 
 LR = 0.1
 SGD = dataclasses.asdict(schema.Sgd(name="sgd", lr=LR))

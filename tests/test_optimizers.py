@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from gan_runner import optimizers, schema
-from gan_runner.optimizers import OPTIMIZERS, Flat, Fused, Optimizer, optimizer_maker
+from gan_runner.flat_optimizers import Flat
+from gan_runner.fused_optimizers import Fused
+from gan_runner.optimizers import OPTIMIZERS, Optimizer, optimizer_maker
 
 SECTIONS: dict[str, dict[str, Any]] = {
     "adam": dataclasses.asdict(schema.Adam(name="adam", lr=0.01, beta1=0.5, beta2=0.9, eps=1e-3)),

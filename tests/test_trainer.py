@@ -24,7 +24,8 @@ from gan_runner.game import Batch
 from gan_runner.hosts import Solo
 from gan_runner.losses.adversarial import LOSSES
 from gan_runner.metrics.protocol import Measurement, Protocol
-from gan_runner.trainer import Trainer, stage_ends
+from gan_runner.trainer import Trainer
+from gan_runner.turns import stage_ends
 
 MakeTrainer = Callable[..., Trainer]
 TinyRun = Callable[..., api.Result]
