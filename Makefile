@@ -42,6 +42,7 @@ format: $(INSTALLED) ## put the code into the project's format
 
 bench: $(INSTALLED) ## a training step's speed against loops written by hand, as ratios; start-up
 	$(BIN)/python benchmarks/step.py $(ARGS)
+	$(BIN)/python benchmarks/stack.py
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/startup.py
 

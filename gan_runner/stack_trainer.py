@@ -66,6 +66,7 @@ class StackTrainer:
         self._told: dict[str, list[tuple[int, Outcome]]] = {}
         self._updates = dict(first.updates)
         self._steps: Steps | None = None
+        self._since = time.perf_counter()
 
     @property
     def going(self) -> list[int]:
@@ -118,7 +119,7 @@ class StackTrainer:
     def _prepare(self) -> None:
         """What precedes a step: a new stage, new rates."""
         first = self.members[0]
-        turn = first.turn()
+        turn = first.turn(self.step)
         if turn.entered or self._steps is None:
             if turn.entered:
                 for member in self.members[1:]:
@@ -161,11 +162,12 @@ class StackTrainer:
     # --- the replicas ------------------------------------------------------------------------
 
     def _look(self, due: Due) -> None:
-        self._settle(saves=due.save)
+        self._settle(saves=due.save or due.measure)  # measuring saves what is the best so far
         self._each(lambda member: member.look(due))
 
     def _settle(self, *, saves: bool) -> None:
         """Bring every replica's trainer to this step."""
+        self.ensemble.hand_back_rates()
         if saves:
             self.ensemble.hand_back()
             for index in self.going:
