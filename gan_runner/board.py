@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import reduce
 from operator import add
 from typing import Any
@@ -51,9 +51,16 @@ class Board:
         self._shared: dict[str, Tensors] = {}  # leaves that a shared tensor's graph leads to
         self._players = {player.name: player for player in ensemble.stage.players}
 
-    def playing(self) -> AbstractContextManager[None]:
-        """Nothing to prepare: masks are handed over."""
-        return nullcontext()
+    @contextmanager
+    def playing(self) -> Iterator[None]:
+        """Within, a step is played; at its end the failed replicas' buffers are put back.
+
+        Not before: the graph of shared tensors may need them as they are.
+        """
+        before = {name: value.clone() for name, value in self._buffers.items()}
+        yield
+        for name, value in self._buffers.items():
+            value.copy_(_where(self._alive, value, before[name]))
 
     def length(self, batch: Batch) -> int:
         """Samples in a replica's batch."""
@@ -114,7 +121,6 @@ class Board:
                 networks[name].train()
             return terms
 
-        before = {name: value.clone() for name, value in self._buffers.items()}
         terms: Terms = self._mapped(play, self._weights(leaves), batch)
         total = reduce(add, terms.values())  # [S]
         found = torch.autograd.grad(total.sum(), list(leaves.values()), allow_unused=True)
@@ -125,8 +131,6 @@ class Board:
         gradient = torch.cat([part.reshape(len(part), -1) for part in parts], dim=1)  # [S, P]
         finite = total.detach().isfinite() & gradient.isfinite().all(dim=1)
         self._alive.logical_and_(finite)
-        for name, value in self._buffers.items():
-            value.copy_(_where(self._alive, value, before[name]))
         gradient = _where(self._alive, gradient, torch.zeros_like(gradient))
         return {name: term.detach() for name, term in terms.items()}, [gradient]
 

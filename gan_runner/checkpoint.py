@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 FORMAT_VERSION = 1
 
@@ -19,13 +21,24 @@ def save(path: Path, state: Mapping[str, Any]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as file:
-            torch.save({"format_version": FORMAT_VERSION, **state}, file)
+            torch.save({"format_version": FORMAT_VERSION, **_alone(state)}, file)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
+
+
+def _alone(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state with memory of its own: a view is written with all that it is a view of."""
+    alone: dict[str, Any] = tree_map_only(Tensor, _copied, dict(state))
+    return alone
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    own = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    return tensor if own else tensor.clone()
 
 
 def _sync_folder(folder: Path) -> None:

@@ -6,34 +6,38 @@ printed or refused without torch.
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import importlib
 import logging
 import os
+import shlex
 import signal
 import sys
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_runner import __version__, conf_files, help_page
 from gan_runner.command_line import Words, hand_to_hydra, no_job, read_words
 from gan_runner.errors import ConfigError, Interrupted, RunFailed
+from gan_runner.sweep_jobs import FAILED_JOBS, TASKS, Stop, api, composer_for, execute
+from gan_runner.terminal import DEBUG, console, debugging, say
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from gan_runner.compose import Composer
+    from gan_runner.sweeps import Sweep
 
+__all__ = ["DEBUG", "FAILED_JOBS", "main"]
 log = logging.getLogger("gan_runner.cli")
-DEBUG = "GAN_RUNNER_DEBUG"  # set to 1, it shows tracebacks
-FAILED_JOBS = "failed_jobs.txt"  # in a sweep's folder: a line for each job that failed
 
 
-class _Stop(BaseException):  # no Exception: Hydra would catch it
-    """Carries an interruption through Hydra, which would go on to a sweep's next job."""
+class _SweepInterrupted(Interrupted):
+    """A signal stopped a sweep. folder: the sweep's."""
+
+    def __str__(self) -> str:
+        """Name the signal, and how to go on."""
+        folder = shlex.quote(f"hydra.sweep.dir={self.folder}")
+        return f"{Interrupted(self.signum)}; continue with: gan-run -m sweep=resume {folder}"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -48,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell words SIGPIPE, which not every system has
     except (Exception, KeyboardInterrupt) as error:
-        return _say(*_worded(error))
+        text, code = _worded(error)
+        say(text, error)
+        return code
 
 
 def _answer(words: list[str]) -> int:
@@ -62,7 +68,7 @@ def _answer(words: list[str]) -> int:
     line = read_words(words)
     if line.hydra_only:
         return hand_to_hydra(line, line.overrides, no_job)
-    with _console():
+    with console():
         return _command(line)
 
 
@@ -76,30 +82,22 @@ def _worded(error: BaseException) -> tuple[str, int]:
         return f"error: {error}", 1
     if isinstance(error, ValueError):
         return f"error: {error}", 2
-    hint = "" if _debugging() else f" ({DEBUG}=1 shows where)"
+    hint = "" if debugging() else f" ({DEBUG}=1 shows where)"
     return f"error: {type(error).__name__}: {error}{hint}", 1
 
 
 def _command(line: Words) -> int:
-    _composer.cache_clear()
-    composer = _composer(tuple(each.resolve() for each in line.config_dirs))
+    composer_for.cache_clear()
+    composer = composer_for(tuple(each.resolve() for each in line.config_dirs))
     for folder in line.config_dirs:
         for path in conf_files.shadowed(folder):
             log.warning(
                 "gan-run: warning: %s is ignored: the package has an option of that name", path
             )
     if not line.shows_config and (resumed := _resumed(line)) is not None:
-        print(_api().resume(*resumed))
+        print(api().resume(*resumed))
         return 0
     return _sweep(line, composer) if line.multirun else _single(line, composer)
-
-
-@functools.lru_cache(maxsize=1)
-def _composer(config_dirs: tuple[Path, ...]) -> Composer:
-    """One for a sweep's jobs in this process: it remembers what it has composed."""
-    from gan_runner.compose import Composer
-
-    return Composer(config_dirs)
 
 
 # --- one run ---------------------------------------------------------------------------------
@@ -124,7 +122,7 @@ def _single(line: Words, composer: Composer) -> int:
         folder = Path(HydraConfig.get().runtime.output_dir)
         # Kept, not raised: Hydra would print about it.
         try:
-            outcomes.append(_execute(composed.config, folder, typed))
+            outcomes.append(execute(composed.config, folder, typed))
         except Exception as error:
             failures.append(error)
 
@@ -133,41 +131,6 @@ def _single(line: Words, composer: Composer) -> int:
         raise failures[0]
     print(*outcomes, sep="\n")
     return 0
-
-
-def _execute(config: DictConfig, folder: Path, overrides: list[str]) -> Any:
-    """Train, and leave no empty folder where nothing was written.
-
-    Raises:
-        ValueError: there is a run in the folder, which would be lost.
-    """
-    from gan_runner.run_folder import check_unused
-
-    check_unused(folder)  # before torch is imported
-    try:
-        return _api().execute(config, folder, overrides)
-    finally:
-        _remove_empty(folder)
-
-
-def _api() -> Any:
-    """The part that trains; imports torch."""
-    return importlib.import_module("gan_runner.api")
-
-
-def _remove_empty(folder: Path) -> None:
-    """Remove a folder, and those above it within the current one, as far as they are empty."""
-    here = Path.cwd().resolve()
-    folder = folder.resolve()
-    for each in (folder, *folder.parents):
-        if each != folder and here not in each.parents:
-            return
-        try:
-            each.rmdir()
-        except FileNotFoundError:
-            continue
-        except OSError:  # not empty
-            return
 
 
 def _resumed(line: Words) -> tuple[Path, list[str]] | None:
@@ -183,12 +146,20 @@ def _resumed(line: Words) -> tuple[Path, list[str]] | None:
     if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
         text = text[1:-1]
     if line.multirun:
-        raise ConfigError(f"resume={text}: one run is resumed at a time, without --multirun")
+        raise ConfigError(
+            f"resume={text}: one run is resumed at a time, without --multirun; for a sweep write "
+            "sweep=resume"
+        )
     if not text or text == "null":
         raise ConfigError(f"resume={text}: a run folder is wanted, such as outputs/2026-01-31/...")
     folder = Path(text).expanduser()
     if not (folder / "config.yaml").is_file():
-        raise ConfigError(f"resume={text}: no run folder: it has no config.yaml")
+        where = shlex.quote(f"hydra.sweep.dir={text}")
+        hint = f"; it is a sweep's: gan-run -m sweep=resume {where}"
+        is_sweep = (folder / "multirun.yaml").is_file()
+        raise ConfigError(
+            f"resume={text}: no run folder: it has no config.yaml{hint if is_sweep else ''}"
+        )
     return folder, [each for each in line.overrides if each not in found]
 
 
@@ -199,103 +170,43 @@ def _sweep(line: Words, composer: Composer) -> int:
     """Check all jobs, then let Hydra run them; a job's failure does not stop the others."""
     from gan_runner.sweeps import plan
 
-    sweep = plan(composer, line.overrides)
+    if line.resumes_sweep:
+        sweep = _sweep_to_resume(line, composer)
+    else:
+        sweep = plan(composer, line.overrides)
     ledger = sweep.folder / FAILED_JOBS
     before = _num_lines(ledger)
     try:
-        hand_to_hydra(line, list(sweep.overrides), sweep_job)
-    except _Stop as stop:
-        (signum, folder) = stop.args
-        raise Interrupted(signum, folder) from None
+        hand_to_hydra(line, list(sweep.overrides), TASKS[line.resumes_sweep])
+    except Stop as stop:
+        raise _SweepInterrupted(stop.args[0], sweep.folder) from None
+    except KeyboardInterrupt:  # at once, or between two jobs
+        if not sweep.folder.is_dir():
+            raise
+        raise _SweepInterrupted(signal.SIGINT, sweep.folder) from None
     if num_failed := _num_lines(ledger) - before:
         total = f" of {sweep.num_jobs}" if sweep.num_jobs else ""
         raise RunFailed(f"{num_failed}{total} jobs failed; {ledger} lists them")
     return 0
 
 
-def sweep_job(_: DictConfig) -> None:
-    """One job of a sweep, in this process or a launcher's worker. Hydra hands it its own config.
+def _sweep_to_resume(line: Words, composer: Composer) -> Sweep:
+    """The sweep of `sweep=resume`. Jobs that failed are tried again, so their list is begun anew.
 
-    A failure is written down, not raised: Hydra would drop the batches that come after it.
+    Raises:
+        ConfigError: there is none, or its jobs are others.
     """
-    from hydra.core.hydra_config import HydraConfig
+    from gan_runner import sweep_resume
+    from gan_runner.sweeps import plan
 
-    from gan_runner.sweeps import plain
-
-    mine = HydraConfig.get()
-    folder = Path(mine.runtime.output_dir)
-    overrides = [plain(text) for text in mine.overrides.task]
-    sources = mine.runtime.config_sources
-    added = tuple(Path(each.path) for each in sources if each.provider == "command-line")
-    try:
-        config = _composer(added).compose(overrides).config
-        print(_execute(config, folder, overrides), end="\n\n")
-    except Interrupted as stop:
-        raise _Stop(stop.signum, stop.folder) from None
-    except Exception as error:
-        _write_down(error, folder, Path(mine.sweep.dir), f"{mine.job.num}", overrides)
-
-
-def _write_down(
-    error: Exception, folder: Path, sweep: Path, number: str, overrides: list[str]
-) -> None:
-    """Log a job's failure in its folder, and list it in the sweep's."""
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    if not (folder / "run.log").exists():  # else the run has logged it
-        folder.mkdir(parents=True, exist_ok=True)
-        handler = logging.FileHandler(folder / "run.log", encoding="utf-8")
-        log.addHandler(handler)
-        try:
-            log.exception("Job %s failed", number)
-        finally:
-            log.removeHandler(handler)
-            handler.close()
-    with (sweep / FAILED_JOBS).open("a", encoding="utf-8") as ledger:
-        ledger.write(f"{number}\t{' '.join(overrides)}\t{reason}\n")
-    _say(f"job {number} failed: {reason}", 1)
+    overrides = sweep_resume.completed(line.overrides)
+    sweep = sweep_resume.located(plan(composer, overrides), overrides)
+    total = f" of {sweep.num_jobs}" if sweep.num_jobs else ""
+    done = sweep_resume.num_finished(sweep)
+    say(f"{sweep.folder}: {done}{total} jobs are finished already")
+    (sweep.folder / FAILED_JOBS).unlink(missing_ok=True)
+    return sweep
 
 
 def _num_lines(path: Path) -> int:
     return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 0
-
-
-# --- the terminal ----------------------------------------------------------------------------
-
-
-class _Console(logging.Formatter):
-    """A log record as its message alone: tracebacks are for the log file."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the message."""
-        return record.getMessage()
-
-
-@contextlib.contextmanager
-def _console() -> Iterator[None]:
-    """Show the log of the package and of Hydra on stderr, but for errors: `main` words those."""
-    root, hydra = logging.getLogger(), logging.getLogger("hydra")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Console())
-    handler.addFilter(
-        lambda record: record.levelno < logging.ERROR or not record.name.startswith("gan_runner")
-    )
-    level = hydra.level
-    root.addHandler(handler)
-    hydra.setLevel(logging.INFO)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        hydra.setLevel(level)
-
-
-def _debugging() -> bool:
-    return os.environ.get(DEBUG, "") not in ("", "0")
-
-
-def _say(text: str, code: int) -> int:
-    """Print one line about the exception being handled; its traceback too where asked for."""
-    if _debugging():
-        traceback.print_exc()
-    print(f"gan-run: {' '.join(text.split())}", file=sys.stderr)
-    return code

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Words:
-    """A command line in parts. hydra_only: Hydra answers it by itself, without a run."""
+    """A command line in parts.
+
+    resumes_sweep: `sweep=resume`, which is a `multirun`. hydra_only: Hydra answers it by itself,
+    without a run.
+    """
 
     overrides: list[str]
     flags: list[str]
@@ -28,6 +32,7 @@ class Words:
     multirun: bool
     shows_config: bool
     hydra_only: bool
+    resumes_sweep: bool = False
 
 
 def read_words(words: list[str]) -> Words:
@@ -59,14 +64,30 @@ def read_words(words: list[str]) -> Words:
             )
     flags = _flags(found)
     mode = [each for each in found.overrides if each.upper() == "HYDRA.MODE=MULTIRUN"]
+    again = _sweep_words(found.overrides)
+    is_sweep = bool(found.multirun or mode or again)
     return Words(
-        overrides=[each for each in found.overrides if each not in mode],
-        flags=[*flags, *(["--multirun"] if mode and not found.multirun else [])],
+        overrides=[each for each in found.overrides if each not in (*mode, *again)],
+        flags=[*flags, *(["--multirun"] if is_sweep and not found.multirun else [])],
         config_dirs=[Path(found.config_dir)] if found.config_dir else [],
-        multirun=bool(found.multirun or mode),
+        multirun=is_sweep,
         shows_config=found.cfg is not None,
         hydra_only=bool(found.hydra_help or found.info),
+        resumes_sweep=bool(again),
     )
+
+
+def _sweep_words(overrides: list[str]) -> list[str]:
+    """The words `sweep=resume`.
+
+    Raises:
+        ConfigError: something else is asked of the sweep.
+    """
+    words = [each for each in overrides if each.lstrip("+").partition("=")[0] == "sweep"]
+    for each in words:
+        if each.partition("=")[2] != "resume":
+            raise ConfigError(f"{each}: sweep=resume goes on with a sweep; else leave it out")
+    return words
 
 
 def _flags(found: argparse.Namespace) -> list[str]:
@@ -91,11 +112,12 @@ def hand_to_hydra(line: Words, overrides: list[str], job: Callable[[DictConfig],
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from gan_runner import schema
+    from gan_runner import plugins, schema
     from gan_runner.compose import VERSION_BASE
     from gan_runner.explain import from_hydra
 
     schema.register()
+    plugins.register()
     before = sys.argv
     sys.argv = ["gan-run", *line.flags, *overrides]
     start = hydra.main(

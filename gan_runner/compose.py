@@ -26,7 +26,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped,unused-ignore]
 
-from gan_runner import checks, explain, registry, schema
+from gan_runner import checks, explain, plugins, registry, schema
 from gan_runner.conf_files import conf_dir
 from gan_runner.errors import ConfigError
 from gan_runner.overrides import parse, value_text
@@ -75,6 +75,7 @@ class Composer:
             if not folder.is_dir():
                 raise ConfigError(f"--config-dir {folder}: no such folder")
         schema.register()
+        plugins.register()
         setup_globals()
         path = create_config_search_path(str(conf_dir()))
         for folder in self.config_dirs:

@@ -175,14 +175,17 @@ class Ensemble:
             member.networks[letter].get_submodule(path)._buffers[own] = stack[index]
 
     def hand_back(self) -> None:
-        """Put moments and rates into the replicas' own optimizers, as a checkpoint wants them."""
+        """Put the moments into the replicas' own optimizers, as a checkpoint wants them."""
         for player, state in self._moments.items():
-            rates = self.rates[player].tolist()
             for index, member in enumerate(self.members):
                 moments = {name: state[name][index] for name in self.optimizer.moments}
-                optimizer = member.optimizer(player)
-                optimizer.put_moments(int(state["num_steps"][index]), moments)
-                optimizer.lr = rates[index]
+                member.optimizer(player).put_moments(int(state["num_steps"][index]), moments)
+
+    def hand_back_rates(self) -> None:
+        """Put the rates there, as a logged row wants them."""
+        for player, rates in self.rates.items():
+            for member, rate in zip(self.members, rates.tolist(), strict=True):
+                member.optimizer(player).lr = rate
 
     def set_rate(self, factor: float) -> None:
         """Scale every learning rate by a factor of its first."""

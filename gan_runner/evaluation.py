@@ -35,8 +35,8 @@ from gan_runner.metrics.protocol import (
 )
 
 __all__ = [
-    "best_of", "check", "chosen_rows", "direction", "draw_samples", "generate", "is_better", "measure",
-    "measure_ceiling", "measure_floor", "measured_names", "names_to_measure",
+    "best_of", "check", "chosen_rows", "direction", "draw_samples", "generate", "is_better",
+    "measure", "measure_ceiling", "measure_floor", "measured_names", "names_to_measure",
 ]  # fmt: skip
 
 

@@ -77,7 +77,7 @@ class Fused:
             parts = shaped(moments[MOMENTS[theirs]], self._parameters)
             for index, part in enumerate(parts):
                 kept[index][theirs] = part.clone()
-        self.load_state_dict({**known, "state": kept})
+        self.load_state_dict({**known, "state": kept, "num_steps": num_steps})
 
     def state_dict(self) -> dict[str, Any]:
         """Moments and rate."""

@@ -29,6 +29,12 @@ _KEYS = (
 )
 _FLAGS = (
     ("-m, --multirun", "a sweep: gan-run -m model=vgan,wgan 'training.seed=range(3)'"),
+    (
+        "-m hydra/launcher=stacked",
+        "jobs that differ in seeds and numbers alone train together",
+    ),
+    ("   hydra.launcher.width=64", "at most so many at once; .memory=8: GiB for them, else half"),
+    ("-m sweep=resume", "a sweep again: skips what is finished; hydra.sweep.dir=<its folder>"),
     ("--cfg job", "print the config instead of running it"),
     ("--config-dir DIR", "add a folder of your own options, such as DIR/model/mine.yaml"),
     ("--version, --info, --hydra-help, -sc install=bash", ""),

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from gan_runner import api, checkpoint, evaluation, stackable
+from gan_runner.callbacks.callback import Callback
 from gan_runner.callbacks.pictures import Pictures
 from gan_runner.callbacks.progress import Progress
+from gan_runner.callbacks.tensorboard import TensorBoard
 from gan_runner.dispatch import Run, dispatch, replicate
 from gan_runner.errors import Interrupted, RunFailed
 from gan_runner.loading import start_from
 from gan_runner.process import process_settings, threads
-from gan_runner.run_folder import begin, log_file, with_absolute_paths, write_config
+from gan_runner.run_folder import begin, check_unused, log_file, with_absolute_paths, write_config
 from gan_runner.stack_trainer import StackTrainer
 from gan_runner.stacked_step import CannotStackError
 from gan_runner.trainer import Trainer
@@ -84,7 +86,7 @@ def grouped(jobs: Sequence[Job], width: int) -> list[list[Job]]:
 def _alone(job: Job) -> Ended:
     try:
         return job, api.execute(job.config, job.folder, list(job.overrides))
-    except (ValueError, RunFailed) as error:
+    except Exception as error:  # noted with the job; the others go on
         return job, error
 
 
@@ -96,9 +98,13 @@ def _together(jobs: Sequence[Job]) -> list[Ended]:
     """
     started = time.perf_counter()
     try:
+        for job in jobs:
+            check_unused(job.folder)
         runs = replicas([job.config for job in jobs])
     except ValueError as error:
         return [(job, error) for job in jobs]
+    for job in jobs:
+        api.warn_of_unused(job.config, job.overrides)
     with process_settings(runs[0].config):
         trainers = make_trainers(runs, jobs)
         for job, trainer in zip(jobs, trainers, strict=True):
@@ -138,9 +144,16 @@ def make_trainers(runs: Sequence[Run], jobs: Sequence[Job]) -> list[Trainer]:
     for run, job in zip(runs, jobs, strict=True):
         left_out = (Progress,) if job.pictures else (Progress, Pictures)
         callbacks = [each for each in api.new_callbacks(run) if not isinstance(each, left_out)]
+        if not job.pictures:
+            callbacks = [_undrawn(each) for each in callbacks]
         shared = trainers[0].data if trainers else None
         trainers.append(Trainer(run, job.folder, callbacks, job.overrides, train=shared))
     return trainers
+
+
+def _undrawn(callback: Callback) -> Callback:
+    """A callback that draws nothing; of the others, itself."""
+    return TensorBoard(draws=False) if isinstance(callback, TensorBoard) else callback
 
 
 def carry_out(
@@ -156,14 +169,18 @@ def carry_out(
             stack.train(ready)
         except (Interrupted, KeyboardInterrupt) as stop:
             for member in stack.members:
-                api.close(member, started, "interrupted", error=str(stop) or "stopped at once")
+                text = f"stopped at once; gan-run resume={member.folder} goes on from a checkpoint"
+                if isinstance(stop, Interrupted):
+                    text = str(Interrupted(stop.signum, member.folder))
+                api.close(member, started, "interrupted", error=text)
             raise
         except CannotStackError:
             raise
         except BaseException as error:
-            log.exception("The stack failed")
             text = f"{type(error).__name__}: {error}"
             for member in stack.members:
+                with log_file(member.folder / "run.log"):
+                    log.exception("The stack failed")
                 api.close(member, started, "failed", error=text)
             raise
         return [_ended(stack, index, started) for index in range(len(stack.members))]
@@ -196,6 +213,7 @@ def resume_jobs(jobs: Sequence[Job]) -> Iterator[Ended]:
         by_step: dict[int, list[tuple[Job, Trainer]]] = {}
         for job, trainer in zip(jobs, make_trainers(runs, jobs), strict=True):
             state = checkpoint.load(job.folder / "checkpoints" / "last.pt", runs[0].device)
+            api.check_device(state["device"], runs[0], job.folder)
             trainer.load_state_dict(state)
             write_config(job.folder, job.config, job.overrides)
             by_step.setdefault(trainer.step, []).append((job, trainer))

@@ -44,6 +44,8 @@ def reason_not(config: Config) -> str | None:
     """Why a run cannot be stacked with any other, in words; None: it can, as far as is known."""
     if config["optimizer"]["name"] not in OPTIMIZERS:
         return f"optimizer={config['optimizer']['name']} has no stacked form"
+    if config["training"]["seeds"] > 1:
+        return "training.seeds makes a stack of its own"
     if config["device"]["name"] == "meta":
         return "device=meta only walks"
     return None

@@ -171,7 +171,9 @@ class Steps:
         plan, ensemble = self.plan(step), self.ensemble
         scratch = [Streams(0, {}, ensemble.device) for _ in range(len(ensemble))]
         batch = {
-            key: torch.zeros((len(ensemble), *rows.shape), dtype=rows.dtype, device=ensemble.device)
+            key: features_first(
+                torch.zeros((len(ensemble), *rows.shape), dtype=rows.dtype, device=ensemble.device)
+            )
             for key, rows in self.batch.items()
         }
         progress = torch.zeros((), dtype=ensemble.dtype, device=ensemble.device)

@@ -14,13 +14,15 @@ from pathlib import Path
 
 from hydra.core.override_parser.types import Override, OverrideType, Quote, QuotedString, ValueType
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
+from gan_runner import plugins
 from gan_runner.compose import Composer
 from gan_runner.errors import ConfigError
 from gan_runner.overrides import parse, value_text
 
 MOST_CHECKED = 200  # jobs checked one by one; of more, each choice of groups and each value singly
+FOLDER = "hydra.sweep.dir"
 _LONGEST_LABEL = 60  # characters of the names in a sweep folder's name
 
 
@@ -28,12 +30,25 @@ _LONGEST_LABEL = 60  # characters of the names in a sweep folder's name
 class Sweep:
     """A checked sweep.
 
-    overrides: for Hydra. num_jobs: None where a sweeper of one's own decides. folder: of the sweep.
+    task: the overrides for Hydra, without its own. own: its own. jobs: the overrides of each; None
+    where a sweeper of one's own decides. folder: of the sweep.
     """
 
-    overrides: tuple[str, ...]
-    num_jobs: int | None
+    task: tuple[str, ...]
+    own: tuple[str, ...]
+    jobs: tuple[tuple[str, ...], ...] | None
     folder: Path
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """What Hydra is handed."""
+        where = QuotedString(text=str(self.folder), quote=Quote.single).with_quotes()
+        return (*self.task, *self.own, f"{FOLDER}={where}")
+
+    @property
+    def num_jobs(self) -> int | None:
+        """The number of jobs, where it is known."""
+        return None if self.jobs is None else len(self.jobs)
 
 
 def plan(composer: Composer, overrides: Sequence[str]) -> Sweep:
@@ -65,17 +80,30 @@ def plan(composer: Composer, overrides: Sequence[str]) -> Sweep:
     names, any_auto = _check_jobs(composer, task, values, num_jobs)
 
     master.name = _label(names)
-    folder = Path(str(OmegaConf.select(master, "hydra.sweep.dir")))
-    where = QuotedString(text=str(folder), quote=Quote.single).with_quotes()
+    _check_launcher(master.hydra)
+    jobs = itertools.product(*(each for each in values.values() if each)) if is_basic else None
     return Sweep(
-        overrides=(
-            *(_for_hydra(composer, each, typed, any_auto) for each in typed),
-            *(each.input_line or "" for each in own),
-            f"hydra.sweep.dir={where}",
-        ),
-        num_jobs=num_jobs if is_basic else None,
-        folder=folder,
+        task=tuple(_for_hydra(composer, each, typed, any_auto) for each in typed),
+        own=tuple(each.input_line or "" for each in own if each.key_or_group != FOLDER),
+        jobs=None if jobs is None else tuple(jobs),
+        folder=Path(str(OmegaConf.select(master, FOLDER))),
     )
+
+
+def _check_launcher(hydra: DictConfig) -> None:
+    """Refuse settings with which the stacked launcher cannot work."""
+    if hydra.runtime.choices["hydra/launcher"] != plugins.STACKED:
+        return
+    width, memory = hydra.launcher.width, hydra.launcher.memory
+    if width < 1:
+        raise ConfigError(f"hydra.launcher.width={width}: must be at least 1")
+    if memory is not None and not 0 < memory < math.inf:
+        raise ConfigError(f"hydra.launcher.memory={memory:g}: must be above 0 (GiB), or null")
+    if hydra.job.chdir:
+        raise ConfigError(
+            "hydra.job.chdir=true: hydra/launcher=stacked trains jobs together, in one current "
+            "folder"
+        )
 
 
 def _values(override: Override, is_basic: bool) -> list[str]:

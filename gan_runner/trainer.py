@@ -136,13 +136,13 @@ class Trainer:
         if due.save:
             self.save()
 
-    def turn(self) -> Turn:
-        """Begin a stage where the last one has ended; what precedes the next step."""
-        index = next(i for i, end in enumerate(self._ends) if self.step < end)
+    def turn(self, step: int) -> Turn:
+        """Begin a stage where the last one has ended; what precedes the step after `step`."""
+        index = next(i for i, end in enumerate(self._ends) if step < end)
         entered = index != self._stage
         if entered:
             self.enter(index)
-        local = self.step - self._start
+        local = step - self._start
         factor = self._schedule.factor(local)
         changed = factor != self._factor
         self._factor = factor
@@ -155,7 +155,7 @@ class Trainer:
         )
 
     def _play(self) -> None:
-        turn = self.turn()
+        turn = self.turn(self.step)
         if turn.restarts:
             self.host.restart_optimizers()
         if turn.factor is not None:

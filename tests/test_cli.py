@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import logging
 import os
 import pickle
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from omegaconf import DictConfig, OmegaConf
 
-from gan_runner import __version__, cli
+from gan_runner import __version__, cli, sweep_jobs
 from gan_runner.errors import ConfigError, Interrupted, RunFailed
 
 TABLE = "the table of a run"
@@ -147,7 +148,7 @@ REFUSED = [
     (["hydra/launcher=jobli"], ["no option 'jobli' in group 'hydra/launcher'"]),
     (["resume=outputs/x"], ["resume=outputs/x: no run folder: it has no config.yaml"]),
     (["resume="], ["resume=: a run folder is wanted"]),
-    (["-m", "resume=x"], ["resume=x: one run is resumed at a time"]),
+    (["-m", "resume=x"], ["resume=x: one run is resumed at a time", "for a sweep write sweep=re"]),
     (["-m", "model=vgan,srgn"], ["Did you mean 'srgan'?", "Options: acgan, bilinear,"]),
     (["-m", "modle=vgan,wgan"], ["Did you mean 'model'?", "Groups and keys: model,"]),
     (["-m", "model.hiden=1,2"], ["unknown key 'model.hiden'", "Keys of model: name,"]),
@@ -159,6 +160,10 @@ REFUSED = [
     (["-m", "model=vgan,srgan"], ["which dataset=gauss2d has not", "(in the job model=srgan)"]),
     (["-m", "training.steps=1,2", "training.epochs=1"], ["give one"]),
     (["hydra.mode=MULTIRUN", "optimizer.lr=1,-1"], ["optimizer.lr=-1: must be above 0"]),
+    (["sweep=on"], ["sweep=on: sweep=resume goes on with a sweep; else leave it out"]),
+    (["-m", "sweep=resume", "training.seed=1,2"], ["no sweep of these overrides in outputs"]),
+    (["sweep=resume", "hydra.sweep.dir=x"], ["no sweep in hydra.sweep.dir=x: it has no multirun"]),
+    (["-m", "sweep=resume", "model=vgan,srgn"], ["Did you mean 'srgan'?"]),
     (["-m", "--cfg", "job"], ["Only one of --run, --multirun, --cfg"]),
 ]
 
@@ -383,7 +388,100 @@ def test_an_interruption_stops_the_sweep(api: Api, capsys: pytest.CaptureFixture
     api.act = act
     assert cli.main(["-m", "training.seed=0,1,2"]) == 143
     assert [config.training.seed for config, _, _ in api.ran] == [0, 1]
-    assert said(capsys)[-1].startswith("gan-run: stopped by SIGTERM; continue with: gan-run resume")
+    assert said(capsys)[-1].startswith(
+        "gan-run: stopped by SIGTERM; continue with: gan-run -m sweep=resume hydra.sweep.dir="
+    )
+
+
+def rows(sweep: Path) -> list[list[str]]:
+    """The cells of a sweep's index, without its head."""
+    with (sweep / "index.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
+def test_the_index_lists_every_job_that_began(api: Api) -> None:
+    def act(config: DictConfig, folder: Path) -> None:
+        if config.training.seed == 1:
+            raise ValueError("no such\nfile")
+        write_config(config, folder)
+        if config.training.seed == 2:
+            raise Interrupted(15, folder)
+
+    api.act = act
+    assert cli.main(["-m", "hydra.sweep.dir=x", "training.seed=0,1,2,3"]) == 143
+    assert rows(Path("x")) == [
+        ["0", "0", "training.seed=0", "completed", "", "", ""],
+        ["1", "1", "training.seed=1", "failed", "ValueError: no such file", "", ""],
+        ["2", "2", "training.seed=2", "interrupted", "", "", ""],
+    ]
+
+
+def end(api: Api, status: str = "completed") -> None:
+    """Leave what a run leaves."""
+    config, folder, overrides = api.ran[-1]
+    write_config(config, folder)
+    OmegaConf.save(overrides, folder / "overrides.yaml")
+    (folder / "result.json").write_text(
+        f'{{"schema_version": 1, "status": "{status}", "error": null, "metrics": {{}}}}'
+    )
+
+
+def test_a_sweep_goes_on_where_it_was(api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    def act(config: DictConfig, folder: Path) -> None:
+        if config.training.seed == 0:
+            end(api)
+        if config.training.seed == 1:
+            (folder / "checkpoints").mkdir()
+            (folder / "checkpoints" / "last.pt").touch()
+            end(api, "interrupted")
+            raise Interrupted(15, folder)
+        if config.training.seed == 2:
+            raise ValueError("no")
+
+    api.act = act
+    words = ["training.seed=2,0,1,3", "name=a b"]
+    assert cli.main(["-m", *words]) == 143
+    (sweep,) = Path("outputs", "sweeps").glob("*/*")
+    assert [row[3] for row in rows(sweep)] == ["failed", "completed", "interrupted"]
+    assert (sweep / cli.FAILED_JOBS).is_file()
+    capsys.readouterr()
+
+    del api.ran[:]
+    api.act = lambda *_: end(api)
+    assert cli.main(["sweep=resume", *words]) == 0  # found by what was typed
+    assert [(config.training.seed, folder.name) for config, folder, _ in api.ran] == [
+        (2, "0"), (3, "3"),
+    ]  # fmt: skip
+    assert api.resumed == [(sweep.resolve() / "2", [])]
+    assert [row[0] for row in rows(sweep)] == ["0", "1", "2", "3"]
+    assert not (sweep / cli.FAILED_JOBS).exists()
+    assert said(capsys)[0] == f"gan-run: {sweep}: 1 of 4 jobs are finished already"
+    assert list(Path("outputs", "sweeps").glob("*/*")) == [sweep]
+
+    del api.ran[:], api.resumed[:]
+    assert cli.main(["-m", "sweep=resume", f"hydra.sweep.dir={sweep}", "training.seed=2,0"]) == 2
+    assert "job 0 is 'training.seed=2 name=a\\ b'; what is typed now makes" in said(capsys)[-1]
+    assert cli.main(["resume=" + str(sweep)]) == 2
+    assert f"it is a sweep's: gan-run -m sweep=resume 'hydra.sweep.dir={sweep}" in said(capsys)[-1]
+    assert (api.ran, len(api.resumed)) == ([], 0)
+
+
+def test_a_job_whose_config_has_changed_is_not_skipped(
+    api: Api, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    own = tmp_path / "mine" / "model" / "own.yaml"
+    own.write_text("defaults: [vgan, _self_]\nname: own\n")
+    api.act = lambda *_: end(api)
+    words = ["-cd", "mine", "-m", "model=own,vgan", "hydra.sweep.dir=x"]
+    assert cli.main(words) == 0
+    own.write_text("defaults: [vgan, _self_]\nname: own\nprior: uniform\n")
+    assert cli.main([*words, "sweep=resume"]) == 1
+    assert len(api.ran) == 2
+    reason = "has another run: model.prior=normal, now uniform"
+    assert [reason in line for line in said(capsys)[-2:]] == [False, False]
+    assert reason in Path("x", cli.FAILED_JOBS).read_text()
+    assert [row[3] for row in rows(Path("x"))] == ["completed", "completed"]  # what is there
 
 
 def test_sweeps_own_folder(api: Api) -> None:
@@ -395,7 +493,7 @@ def test_sweeps_own_folder(api: Api) -> None:
 
 
 def test_what_workers_exchange_can_be_pickled() -> None:
-    assert pickle.loads(pickle.dumps(cli.sweep_job)) is cli.sweep_job
+    assert pickle.loads(pickle.dumps(sweep_jobs.TASKS)) == sweep_jobs.TASKS
     stop = Interrupted(15, Path("x"))
     again = pickle.loads(pickle.dumps(stop))
     assert (again.signum, again.folder, str(again)) == (15, Path("x"), str(stop))
@@ -452,7 +550,14 @@ def run_apart(*words: str, cwd: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["--cfg", "job", "dataset=ring8"], ["model=srgn"], ["-m", "optimizer.lr=1,-1"]]
+    "words",
+    [
+        ["--cfg", "job", "dataset=ring8"],
+        ["model=srgn"],
+        ["-m", "optimizer.lr=1,-1"],
+        ["-m", "hydra/launcher=stacked", "hydra.launcher.width=0"],
+        ["-m", "sweep=resume", "training.seed=1,2"],
+    ],
 )
 def test_no_torch_before_training(tmp_path: Path, words: list[str]) -> None:
     assert run_apart(*words, cwd=tmp_path)[-1] == "[]"

@@ -92,5 +92,11 @@ def test_the_wheel_runs_from_another_folder(installed: Path, tmp_path: Path) -> 
     command(installed / "gan-run", "dataset=ring8", "training.steps=20", cwd=tmp_path)
     (folder,) = (path.parent for path in tmp_path.rglob("result.json"))
     assert OmegaConf.load(folder / "config.yaml").training.steps == 20
+    words = ["training.seed=0,1", "hydra/launcher=stacked", "training.steps=5", "dataset=ring8"]
+    said = command(
+        installed / "gan-run", "-m", *words, "hydra.sweep.dir=sweep", cwd=tmp_path
+    ).stderr  # fmt: skip
+    assert "Stack of 2: jobs 0, 1" in said
+    assert len((tmp_path / "sweep" / "index.csv").read_text().splitlines()) == 3
     for name in ("gan-sample", "gan-eval"):
         assert (installed / name).is_file()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import nn
 
 from gan_runner.game import Numbers
@@ -15,7 +16,7 @@ def clip_weights(networks: Mapping[str, nn.Module], h: Numbers, *, names: tuple[
     bound = h["model.clip"]
     for name in names:
         for parameter in networks[name].parameters():
-            parameter.clamp_(-bound, bound)
+            parameter.copy_(torch.clamp(parameter, -bound, bound))  # vmap cannot batch clamp_
 
 
 def average(networks: Mapping[str, nn.Module], h: Numbers, *, source: str, target: str) -> None:
@@ -26,7 +27,7 @@ def average(networks: Mapping[str, nn.Module], h: Numbers, *, source: str, targe
     share = 1 - h["model.ema"]
     averaged, current = networks[target], networks[source]
     for kept, new in zip(averaged.parameters(), current.parameters(), strict=True):
-        kept.lerp_(new, share)
+        kept.copy_(torch.lerp(kept, new, share))  # vmap cannot batch lerp_
     for held, seen in zip(averaged.buffers(), current.buffers(), strict=True):
         held.copy_(seen)
 
