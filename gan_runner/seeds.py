@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gan_runner import api, result
-from gan_runner.errors import RunFailed
+from gan_runner.errors import Interrupted, RunFailed
 from gan_runner.resuming import changed_config
 from gan_runner.run_folder import begin, read_config, read_overrides, write_config
-from gan_runner.stack import Ended, Job, execute_jobs, replicas, resume_jobs
+from gan_runner.stack import Ended, Job, execute_jobs, resume_jobs, started_trainers
 from gan_runner.studies.statistics import summary
 
 SEEDS = "seeds"  # the folder of the replicas' run folders
@@ -27,10 +28,21 @@ def execute_seeds(config: Mapping[str, Any], folder: Path, overrides: Sequence[s
     """
     started = time.perf_counter()
     jobs = _jobs(config, folder)
-    replicas([jobs[0].config])  # refused before anything is written
+    started_trainers(jobs[:1])  # refused before anything is written
     begin(folder)
     write_config(folder, config, overrides)
-    return _summarised(list(execute_jobs(jobs, width=len(jobs))), config, folder, started)
+    with _interrupted_as_one(folder):
+        ended = list(execute_jobs(jobs, width=len(jobs)))
+    return _summarised(ended, config, folder, started)
+
+
+@contextmanager
+def _interrupted_as_one(folder: Path) -> Iterator[None]:
+    """Let an interruption name the folder of all seeds, which is what goes on."""
+    try:
+        yield
+    except Interrupted as stop:
+        raise Interrupted(stop.signum, folder) from None
 
 
 def _jobs(config: Mapping[str, Any], folder: Path) -> list[Job]:
@@ -54,7 +66,8 @@ def resume_seeds(folder: Path, overrides: Sequence[str] = ()) -> api.Result:
     """
     started = time.perf_counter()
     config = changed_config(read_config(folder), overrides, before=read_overrides(folder))
-    jobs, ended = [], []
+    jobs: list[Job] = []
+    ended: list[Ended] = []
     for job in _jobs(config, folder):
         found = job.folder / "result.json"
         if found.is_file() and result.read_result(found)["status"] == "failed":
@@ -67,7 +80,9 @@ def resume_seeds(folder: Path, overrides: Sequence[str] = ()) -> api.Result:
         else:
             jobs.append(job)
     write_config(folder, config, [*read_overrides(folder), *overrides])
-    return _summarised([*ended, *resume_jobs(jobs)], config, folder, started)
+    with _interrupted_as_one(folder):
+        ended += resume_jobs(jobs)
+    return _summarised(ended, config, folder, started)
 
 
 def _summarised(

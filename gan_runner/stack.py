@@ -86,6 +86,8 @@ def grouped(jobs: Sequence[Job], width: int) -> list[list[Job]]:
 def _alone(job: Job) -> Ended:
     try:
         return job, api.execute(job.config, job.folder, list(job.overrides))
+    except Interrupted:
+        raise
     except Exception as error:  # noted with the job; the others go on
         return job, error
 
@@ -97,20 +99,16 @@ def _together(jobs: Sequence[Job]) -> list[Ended]:
         CannotStackError: nothing was written.
     """
     started = time.perf_counter()
-    try:
+    with process_settings(jobs[0].config):
+        try:
+            for job in jobs:
+                check_unused(job.folder)
+            trainers = started_trainers(jobs)
+        except ValueError as error:
+            return [(job, error) for job in jobs]
         for job in jobs:
-            check_unused(job.folder)
-        runs = replicas([job.config for job in jobs])
-    except ValueError as error:
-        return [(job, error) for job in jobs]
-    for job in jobs:
-        api.warn_of_unused(job.config, job.overrides)
-    with process_settings(runs[0].config):
-        trainers = make_trainers(runs, jobs)
-        for job, trainer in zip(jobs, trainers, strict=True):
-            if job.config["training"]["init_from"] is not None:
-                start_from(trainer, Path(job.config["training"]["init_from"]))
-        stack = StackTrainer(trainers, compiles=compiles(runs[0]))
+            api.warn_of_unused(job.config, job.overrides)
+        stack = StackTrainer(trainers, compiles=compiles(trainers[0].run))
 
         def ready() -> None:
             for job in jobs:
@@ -136,6 +134,19 @@ def replicas(configs: Sequence[Mapping[str, Any]]) -> list[Run]:
     api.check_select(first)
     evaluation.check(first)
     return [first, *(replicate(first, config) for config in plain[1:])]
+
+
+def started_trainers(jobs: Sequence[Job]) -> list[Trainer]:
+    """A trainer for each job of one structure, at its first weights.
+
+    Raises:
+        ValueError: as `replicas`, or the weights to start from do not fit.
+    """
+    trainers = make_trainers(replicas([job.config for job in jobs]), jobs)
+    for job, trainer in zip(jobs, trainers, strict=True):
+        if job.config["training"]["init_from"] is not None:
+            start_from(trainer, Path(job.config["training"]["init_from"]))
+    return trainers
 
 
 def make_trainers(runs: Sequence[Run], jobs: Sequence[Job]) -> list[Trainer]:
@@ -168,7 +179,10 @@ def carry_out(
         try:
             stack.train(ready)
         except (Interrupted, KeyboardInterrupt) as stop:
-            for member in stack.members:
+            for index, member in enumerate(stack.members):
+                if index in stack.failures:
+                    _failed(stack, index, started)
+                    continue
                 text = f"stopped at once; gan-run resume={member.folder} goes on from a checkpoint"
                 if isinstance(stop, Interrupted):
                     text = str(Interrupted(stop.signum, member.folder))
@@ -190,17 +204,23 @@ def _ended(stack: StackTrainer, index: int, started: float) -> api.Result | Exce
     """Measure a replica that has got to the end; the reason where it has not."""
     member = stack.members[index]
     with log_file(member.folder / "run.log"):
-        failure = stack.failures.get(index)
-        if failure is None:
+        if index not in stack.failures:
             try:
                 judged = api.judge(member)
             except RunFailed as error:
-                failure = error
+                stack.failures[index] = error
             else:
                 return api.finished(member, started, judged)
+    return _failed(stack, index, started)
+
+
+def _failed(stack: StackTrainer, index: int, started: float) -> RunFailed:
+    """Write down a replica that has failed."""
+    member, failure = stack.members[index], stack.failures[index]
+    with log_file(member.folder / "run.log"):
         log.error("%s", failure)
         api.close(member, started, "failed", error=str(failure))
-        return failure
+    return failure
 
 
 def resume_jobs(jobs: Sequence[Job]) -> Iterator[Ended]:

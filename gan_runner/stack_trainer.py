@@ -87,7 +87,8 @@ class StackTrainer:
         first = self.members[0]
         begun, num_steps = self.step, first.run.num_steps
         progress = Progress()
-        if self.step == num_steps:
+        if self.step == num_steps:  # a run resumed at its end
+            self._each(lambda member: member.begin())
             return
         self._prepare()
         assert self._steps is not None

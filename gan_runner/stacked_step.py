@@ -168,7 +168,7 @@ class Steps:
         Raises:
             CannotStackError: it cannot be mapped over replicas.
         """
-        plan, ensemble = self.plan(step), self.ensemble
+        ensemble = self.ensemble
         scratch = [Streams(0, {}, ensemble.device) for _ in range(len(ensemble))]
         batch = {
             key: features_first(
@@ -177,8 +177,9 @@ class Steps:
             for key, rows in self.batch.items()
         }
         progress = torch.zeros((), dtype=ensemble.dtype, device=ensemble.device)
-        batches = [{**batch, "progress": progress}] * plan.num_batches
         try:
+            plan = self.plan(step)
+            batches = [{**batch, "progress": progress}] * plan.num_batches
             self._traced[self.due(step)] = self._trace(step, self.inputs(plan, batches, scratch))
         except Exception as error:
             reason = next(iter(str(error).splitlines()), "") or type(error).__name__

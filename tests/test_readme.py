@@ -64,7 +64,8 @@ def execute(program: list[str], here: Path) -> subprocess.CompletedProcess[str]:
     """Run a program in a folder, with the project's commands on its path."""
     scripts = here / "scripts"
     scripts.mkdir(exist_ok=True)
-    for name, module in (("gan-run", "cli"), ("gan-sample", "sample"), ("gan-eval", "evaluate")):
+    commands = ("gan-run", "cli"), ("gan-sample", "sample"), ("gan-eval", "evaluate")
+    for name, module in (*commands, ("gan-report", "report")):
         text = COMMAND.format(python=sys.executable, root=str(ROOT), name=name, module=module)
         (scripts / f"{name}.py").write_text(text, encoding="utf-8")
         start = f"#!/bin/sh\nexec '{sys.executable}' '{scripts / name}.py' \"$@\"\n"
@@ -172,6 +173,9 @@ def test_make_targets_exist(page: str) -> None:
 # --- slow: the commands, block by block, each in a folder of its own ------------------------------
 
 
+SEEDS = "training.seeds="
+
+
 def runs_made(lines: list[str]) -> int:
     """How many runs the commands leave behind."""
     total = 0
@@ -180,7 +184,8 @@ def runs_made(lines: list[str]) -> int:
         others = ("resume=", "--help", "--cfg", "device=meta")
         if words[0] == "gan-run" and not any(word.startswith(others) for word in words):
             swept = [word for word in words[1:] if word != "-m"]
-            total += (plan(Composer(), swept).num_jobs or 0) if "-m" in words else 1
+            seeds = [int(word.partition("=")[2]) for word in swept if word.startswith(SEEDS)]
+            total += (plan(Composer(), swept).num_jobs or 0) if "-m" in words else 1 + sum(seeds)
     return total
 
 

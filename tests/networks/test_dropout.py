@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
 from torch import Tensor
 
-from gan_runner.networks.dropout import Dropout, DropoutMasks, masks_from
+from gan_runner.networks.dropout import (
+    Dropout,
+    DropoutMasks,
+    Masks,
+    masks_from,
+    stacked_masks,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -65,13 +70,13 @@ def test_masks_differ_from_call_to_call() -> None:
 
 
 def test_an_error_outside_of_a_run() -> None:
-    with pytest.raises(RuntimeError, match="random bits"):
+    with pytest.raises(RuntimeError, match="source of masks"):
         Dropout(0.5)(torch.ones(3))
 
 
 def test_the_innermost_source_serves_and_is_put_back() -> None:
-    ones: Callable[[Tensor], Tensor] = lambda like: torch.full(like.shape, 2**15 - 1)  # noqa: E731
-    none: Callable[[Tensor], Tensor] = lambda like: torch.full(like.shape, -(2**15))  # noqa: E731
+    ones: Masks = lambda like, threshold: torch.ones(like.shape, dtype=torch.bool)  # noqa: E731
+    none: Masks = lambda like, threshold: torch.zeros(like.shape, dtype=torch.bool)  # noqa: E731
     layer = Dropout(0.5)
 
     def fail() -> None:
@@ -88,10 +93,32 @@ def test_the_innermost_source_serves_and_is_put_back() -> None:
 
 
 @pytest.mark.parametrize("shape", [(1,), (3,), (4,), (5, 3), (2, 3, 5)])
-def test_bits_have_the_shape_asked_for(shape: tuple[int, ...]) -> None:
-    bits = masks_from(generator())(torch.ones(shape))
-    assert bits.shape == shape
-    assert bits.dtype == torch.int16
+def test_masks_have_the_shape_asked_for(shape: tuple[int, ...]) -> None:
+    kept = masks_from(generator())(torch.ones(shape), 0)
+    assert kept.shape == shape
+    assert kept.dtype == torch.bool
+
+
+@pytest.mark.parametrize("shape", [(3,), (5, 3), (2, 3, 5)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_stacked_masks_are_each_generators_own(shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    threshold = -3000
+    stacked = stacked_masks(
+        torch.Size(shape), threshold, [generator(seed) for seed in (1, 2, 3)], dtype
+    )
+    assert stacked.dtype == dtype
+    assert stacked.shape == (3, *shape)
+    for seed, mine in zip((1, 2, 3), stacked, strict=True):
+        alone = masks_from(generator(seed))(torch.ones(shape), threshold)
+        assert torch.equal(mine, alone.to(dtype))
+
+
+def test_stacked_masks_go_on_where_they_stopped() -> None:
+    own, other = generator(5), generator(5)
+    draw = masks_from(other)
+    for _ in range(3):
+        (mine,) = stacked_masks(torch.Size((7, 3)), 100, [own])
+        assert torch.equal(mine, draw(torch.ones(7, 3), 100).float())
 
 
 def test_gradient_passes_through_kept_units_only() -> None:
