@@ -9,11 +9,14 @@ INSTALLED := $(VENV)/.installed
 # Small networks on busy cores lose time with more than one thread a process.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
+STUDY = --scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all coverage lint format bench classifiers clean
+.PHONY: help install demo test test-all coverage lint format bench classifiers clean \
+	study-anatomizing study-modes
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
 	@printf '\nARGS="..." is handed on: make demo ARGS="training.steps=500", make test ARGS="-k srgan".\n'
 	@printf 'PYTHON=... makes .venv with another Python (3.11, 3.12 or 3.13).\n'
 
@@ -45,6 +48,12 @@ bench: $(INSTALLED) ## a training step's speed against loops written by hand, as
 	$(BIN)/python benchmarks/stack.py
 	$(BIN)/python benchmarks/images.py
 	$(BIN)/python benchmarks/startup.py
+
+study-anatomizing: $(INSTALLED) ## does SRGAN beat the MLP? 32 paired seeds; SEEDS=n SCALE=smoke|cpu|full
+	$(BIN)/python -m gan_runner.studies.anatomizing $(STUDY)
+
+study-modes: $(INSTALLED) ## modes found on a ring and a lattice, by loss and packing; SEEDS, SCALE
+	$(BIN)/python -m gan_runner.studies.modes $(STUDY)
 
 classifiers: $(INSTALLED) ## train the shipped classifiers anew; ARGS="mnist" for one: half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python -m gan_runner.classifiers.training $(ARGS)

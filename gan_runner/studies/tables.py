@@ -152,7 +152,7 @@ def text(report: Report) -> str:
 
 def markdown(report: Report) -> str:
     """The report as Markdown."""
-    return _document(report, heading=_marked_heading, body=_piped, bullet="- ") + "\n"
+    return _document(report, heading=_marked_heading, body=piped, bullet="- ") + "\n"
 
 
 def metric_heading(evidence: MetricEvidence, scale: Scale) -> str:
@@ -244,7 +244,8 @@ def _aligned(table: Table) -> str:
     return "\n".join(lines)
 
 
-def _piped(table: Table) -> str:
+def piped(table: Table) -> str:
+    """A table as Markdown."""
     rule = ("---", *("---:" for _ in table.header[1:]))
     rows = (table.header, rule, *table.rows)
     return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |" for row in rows)

@@ -1,0 +1,98 @@
+"""The command line that studies share: where, at which scale, over how many seeds."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from gan_runner.arguments import answer, at_least, say
+from gan_runner.errors import Interrupted
+
+log = logging.getLogger("gan_runner.studies")
+Scale = Literal["smoke", "cpu", "full"]
+SCALES: tuple[Scale, ...] = ("smoke", "cpu", "full")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What was asked of a study. seeds: None is the scale's own number."""
+
+    out: Path
+    scale: Scale
+    seeds: int | None
+
+    @property
+    def runs(self) -> Path:
+        """Where run folders go."""
+        return self.out / "runs" / self.scale
+
+
+def run_command(
+    program: str, description: str, study: Callable[[Request], str], argv: Sequence[str]
+) -> int:
+    """Carry out a study's command line, and print what it found.
+
+    Returns:
+        The exit code: 0; 2 where it is refused; 1 where something went wrong; 128 + n after
+        signal n.
+    """
+
+    def command(arguments: Sequence[str]) -> None:
+        given = _parser(program, description).parse_args(arguments)
+        _log_to_stderr()
+        print(study(Request(out=given.out, scale=given.scale, seeds=given.seeds)))
+
+    try:
+        return answer(program, _stoppable(command), argv)
+    except _Stopped as stop:
+        say(program, "stopped; the same command goes on with what is not finished")
+        return 128 + stop.signum
+
+
+class _Stopped(BaseException):
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
+def _stoppable(command: Callable[[Sequence[str]], None]) -> Callable[[Sequence[str]], None]:
+    """A command that ends in `_Stopped` where a run was interrupted: it is no error."""
+
+    def stoppable(argv: Sequence[str]) -> None:
+        try:
+            command(argv)
+        except Interrupted as stop:
+            raise _Stopped(stop.signum) from None
+
+    return stoppable
+
+
+def _parser(program: str, description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
+    name = program.rpartition(".")[2]
+    parser.add_argument(
+        "--out", type=Path, default=Path("outputs") / "studies" / name, metavar="FOLDER",
+        help=f"of the runs, the tables and the figures (default: outputs/studies/{name})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--seeds", type=at_least(1), default=None, metavar="N", help="default: the scale's own"
+    )
+    parser.add_argument(
+        "--scale", choices=SCALES, default="cpu",
+        help="smoke: under a minute, tells nothing; cpu: two cores; full: as long as the papers'",
+    )  # fmt: skip
+    return parser
+
+
+def _log_to_stderr() -> None:
+    if not log.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
