@@ -46,9 +46,9 @@ class Compiler:
         if key not in self._compiled:
             # The inputs are always alike, so looking at each before every step is for nothing.
             options: dict[str, Any] = {"guard_filter_fn": torch.compiler.skip_all_guards_unsafe}
-            self._compiled[key] = torch.compile(traced, dynamic=False, options=options)
             start = time.perf_counter()
             try:
+                self._compiled[key] = torch.compile(traced, dynamic=False, options=options)
                 found: list[Tensor] = self._compiled[key](*inputs)
             except Exception as error:
                 # Nothing has been computed: compiling comes first.
