@@ -36,16 +36,20 @@ def study(request: Request) -> str:
     plan = PLANS[request.scale]
     seeds = tuple(range(request.seeds or plan.seeds))
     rates, searched = search_rates(request, plan)
-    outcomes = dict(train(main_arms(plan, seeds, rates), request.runs, width=WIDTH))
+    outcomes = dict(
+        train(main_arms(plan, seeds, rates), request.runs, width=WIDTH, compiled=request.compiled)
+    )
     first = Found(
         scale=request.scale, plan=plan, rates=rates, searched=searched, outcomes=outcomes
     )  # fmt: skip
     print(verdict(first), flush=True)  # the rest takes longer
-    outcomes |= train(sweep_arms(plan, seeds), request.runs, width=WIDTH)
+    outcomes |= train(sweep_arms(plan, seeds), request.runs, width=WIDTH, compiled=request.compiled)
     outcomes[lambda_arm(1)] = outcomes["srgan"]  # it is lambda 1 of the sweep
     path = request.out / "diabetes.csv"
     write_table(path)
-    outcomes |= train(further_arms(plan, seeds, path), request.runs, width=WIDTH)
+    outcomes |= train(
+        further_arms(plan, seeds, path), request.runs, width=WIDTH, compiled=request.compiled
+    )
     found = Found(
         scale=request.scale, plan=plan, rates=rates, searched=searched, outcomes=outcomes
     )  # fmt: skip
@@ -68,7 +72,7 @@ def search_rates(request: Request, plan: Plan) -> tuple[dict[str, float], dict[s
         ValueError: runs failed at every rate.
     """
     arms = rate_arms(plan)
-    found = train(list(arms.values()), request.runs, width=WIDTH)
+    found = train(list(arms.values()), request.runs, width=WIDTH, compiled=request.compiled)
     means: dict[str, float] = {}
     best: dict[str, tuple[float, float]] = {}  # model -> (mean, rate)
     for (model, rate), arm in arms.items():

@@ -26,7 +26,7 @@ FINISHED = ("completed", "failed")  # a failure would come again: runs are deter
 NEVER = 10**9  # steps
 # What a study does not need of a run, and what keeps tiny networks fast; an arm may ask otherwise.
 COMMON = (
-    "device=cpu", "device.threads=1", "device.compile=auto", f"training.sample_every={NEVER}",
+    "device=cpu", "device.threads=1", f"training.sample_every={NEVER}",
     f"training.checkpoint_every={NEVER}", f"training.log_every={NEVER}",
 )  # fmt: skip
 
@@ -53,13 +53,17 @@ class Outcomes:
         return {seed: value for seed, value in found.items() if np.isfinite(value)}
 
 
-def train(arms: Sequence[Arm], folder: Path, *, width: int) -> dict[str, Outcomes]:
+def train(
+    arms: Sequence[Arm], folder: Path, *, width: int, compiled: bool = False
+) -> dict[str, Outcomes]:
     """Train all runs of arms that are not finished yet, in stacks, and read all results.
 
     Args:
         arms: with different names.
         folder: of the study's runs.
         width: replicas in a stack at most.
+        compiled: whether steps are compiled. It is not left to `auto`, which looks at the clock:
+            compiled steps round differently, and a study made twice must give the same numbers.
 
     Raises:
         ValueError: a config, the data or the device cannot be used.
@@ -69,12 +73,12 @@ def train(arms: Sequence[Arm], folder: Path, *, width: int) -> dict[str, Outcome
 
     waiting: list[Job] = []
     places: dict[str, dict[int, Path]] = {}
-    for arm, seed, config in _configs(arms):
+    for arm, seed, config in _configs(arms, compiled=compiled):
         place = places.setdefault(arm.name, {})[seed] = folder / arm.name / str(seed)
         if not is_finished(place, config):
             if place.exists():
                 shutil.rmtree(place)  # stopped, or of another config
-            typed = (*COMMON, *arm.overrides, f"training.seed={seed}")
+            typed = (*_common(compiled), *arm.overrides, f"training.seed={seed}")
             waiting.append(Job(config=config, folder=place, overrides=typed, pictures=False))
     num = sum(map(len, places.values()))
     log.info("%d runs: %d finished, %d to train", num, num - len(waiting), len(waiting))
@@ -101,14 +105,18 @@ def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:
     return same and found["status"] in FINISHED
 
 
-def _configs(arms: Sequence[Arm]) -> Iterator[tuple[Arm, int, dict[str, Any]]]:
+def _common(compiled: bool) -> tuple[str, ...]:
+    return (*COMMON, f"device.compile={str(compiled).lower()}")
+
+
+def _configs(arms: Sequence[Arm], *, compiled: bool) -> Iterator[tuple[Arm, int, dict[str, Any]]]:
     """Checked configs of all seeds, composed once an arm."""
     from gan_runner.compose import Composer
     from gan_runner.run_folder import plain_config, with_absolute_paths
 
     composer = Composer()
     for arm in arms:
-        composed = composer.compose([*COMMON, *arm.overrides]).config
+        composed = composer.compose([*_common(compiled), *arm.overrides]).config
         plain = with_absolute_paths(plain_config(composed))
         for seed in arm.seeds:
             config = copy.deepcopy(plain)

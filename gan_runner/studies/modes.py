@@ -120,7 +120,9 @@ def study(request: Request) -> str:
     """Train what is missing, write the tables and the figure, and return the text."""
     plan = PLANS[request.scale]
     found = tuple(settings(plan, tuple(range(request.seeds or plan.seeds))))
-    outcomes = train([each.arm for each in found], request.runs, width=WIDTH)
+    outcomes = train(
+        [each.arm for each in found], request.runs, width=WIDTH, compiled=request.compiled
+    )
     done = Found(scale=request.scale, plan=plan, settings=found, outcomes=outcomes)
     text = markdown(done)
     write_atomic(request.out / "study.md", text.encode())

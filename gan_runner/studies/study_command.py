@@ -31,6 +31,11 @@ class Request:
         """Where run folders go."""
         return self.out / "runs" / self.scale
 
+    @property
+    def compiled(self) -> bool:
+        """Whether steps are compiled: for a few of them it does not pay."""
+        return self.scale != "smoke"
+
 
 def run_command(
     program: str, description: str, study: Callable[[Request], str], argv: Sequence[str]

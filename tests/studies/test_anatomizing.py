@@ -114,7 +114,9 @@ def test_the_search_takes_the_best_rate_of_which_no_run_failed(
         "srgan_rate_0.2": Outcomes(values={100: {"mse": 1.0}}, failed={101: "diverged"}),
     }  # fmt: skip
 
-    def trained(arms: Sequence[Arm], folder: Path, *, width: int) -> Mapping[str, Outcomes]:
+    def trained(
+        arms: Sequence[Arm], folder: Path, *, width: int, compiled: bool
+    ) -> Mapping[str, Outcomes]:
         assert all(arm.seeds == (100, 101) for arm in arms)
         assert all("metrics.split=validation" in arm.overrides for arm in arms)
         return found

@@ -25,6 +25,8 @@ def test_trains_reads_and_reuses(tmp_path: Path) -> None:
     assert sorted(found.values) == [0, 3]
     assert not found.failed
     assert 0 < found.of("mse")[0] != found.of("mse")[3]
+    # Not `auto`: a clock would decide how numbers are rounded.
+    assert read_config(tmp_path / "mlp/0")["device"]["compile"] is False
     assert not list(tmp_path.rglob("*.png"))  # pictures would take longer than training
     before = _times(tmp_path)
     again = train([ARM], tmp_path, width=8)["mlp"]
