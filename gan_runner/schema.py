@@ -99,7 +99,8 @@ class GameModel(Model):
     )
     ema: float | None = number(
         None,
-        "decay of the generator's moving average, used for sampling; null: none",
+        "decay of the generator's moving average, used for sampling (less in the first updates: "
+        "(1 + n) / (10 + n) after n); null: none",
         low=0,
         below=1,
     )

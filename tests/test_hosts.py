@@ -21,6 +21,7 @@ from gan_runner.models.hooks import average, power_iteration
 from gan_runner.networks.dcgan import DCGAN
 from gan_runner.networks.dropout import Dropout
 from gan_runner.networks.mlp import mlp
+from gan_runner.networks.scalars import Count
 from gan_runner.optimizers import OPTIMIZERS, optimizer_maker
 from gan_runner.priors import Normal
 from gan_runner.streams import Streams
@@ -360,11 +361,11 @@ def of_images() -> Recipe:
             name="G",
             networks=("G",),
             role="generator",
-            after=(partial(average, source="G", target="G_ema"),),
+            after=(partial(average, source="G", target="G_ema", count="count"),),
         ),
     )
     return Recipe(
-        networks={**networks, "G_ema": networks["G"]},
+        networks={**networks, "G_ema": networks["G"], "count": Count},
         copies={"G_ema": "G"},
         stages=(stage(players=players),),
     )

@@ -19,12 +19,18 @@ def clip_weights(networks: Mapping[str, nn.Module], h: Numbers, *, names: tuple[
             parameter.copy_(torch.clamp(parameter, -bound, bound))  # vmap cannot batch clamp_
 
 
-def average(networks: Mapping[str, nn.Module], h: Numbers, *, source: str, target: str) -> None:
-    """Move the target's weights towards the source's: target = ema target + (1 - ema) source.
+def average(
+    networks: Mapping[str, nn.Module], h: Numbers, *, source: str, target: str, count: str
+) -> None:
+    """Move the target's weights towards the source's: target = d target + (1 - d) source.
 
-    Buffers (BatchNorm's statistics) are averages already and are copied.
+    d is `model.ema`, at first less: min(ema, (1 + n) / (10 + n)) after n updates, which the network
+    `count` counts. The average reaches about n / 9 updates back, so that in a short run it does not
+    hold on to initial weights. Buffers (BatchNorm's statistics) are averages already: copied.
     """
-    share = 1 - h["model.ema"]
+    num_updates = networks[count].get_buffer("value")
+    share = torch.maximum(1 - h["model.ema"], 9 / (10 + num_updates))
+    num_updates.copy_(num_updates + 1)
     averaged, current = networks[target], networks[source]
     for kept, new in zip(averaged.parameters(), current.parameters(), strict=True):
         kept.copy_(torch.lerp(kept, new, share))  # vmap cannot batch lerp_

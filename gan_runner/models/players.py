@@ -12,6 +12,7 @@ from torch import nn
 from gan_runner.game import Hook, Player
 from gan_runner.models.context import Context
 from gan_runner.models.hooks import average, clip_weights, power_iteration
+from gan_runner.networks.scalars import Count
 from gan_runner.networks.spectral import has_spectral
 
 Make = Callable[[], nn.Module]
@@ -56,14 +57,17 @@ def iterating(networks: Mapping[str, nn.Module], letters: tuple[str, ...]) -> tu
 
 def averaging(model: Mapping[str, Any]) -> tuple[Hook, ...]:
     """The hook that keeps G's moving average, if the model has one."""
-    return () if model["ema"] is None else (partial(average, source="G", target="G_ema"),)
+    if model["ema"] is None:
+        return ()
+    return (partial(average, source="G", target="G_ema", count="G_ema_updates"),)
 
 
 def with_average(model: Mapping[str, Any], networks: Mapping[str, Make]) -> dict[str, Any]:
     """A recipe's networks and copies, with G's moving average if the model has one."""
     if model["ema"] is None:
         return {"networks": networks}
-    return {"networks": {**networks, "G_ema": networks["G"]}, "copies": {"G_ema": "G"}}
+    averaged = {"G_ema": networks["G"], "G_ema_updates": Count}
+    return {"networks": {**networks, **averaged}, "copies": {"G_ema": "G"}}
 
 
 def sampler(model: Mapping[str, Any]) -> str:

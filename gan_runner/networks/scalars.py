@@ -1,4 +1,4 @@
-"""A network that is one number, for games whose course is known by hand."""
+"""Networks that are one number: a parameter, for games whose course is known, and a count."""
 
 from __future__ import annotations
 
@@ -16,3 +16,11 @@ class Scalar(nn.Module):
     def forward(self) -> Tensor:
         """The number, 0-dim."""
         return self.value
+
+
+class Count(nn.Module):
+    """A number that no gradient moves: how often something was done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("value", torch.zeros(()))

@@ -337,8 +337,9 @@ def test_the_average_follows_every_update_of_g(make_trainer: Callable[..., Train
     trainer.train()
     assert len(history) == 1 + 3
     expected = history[0]
-    for current in history[1:]:
-        expected = decay * expected + (1 - decay) * current
+    for num_updates, current in enumerate(history[1:]):
+        share = max(1 - decay, 9 / (10 + num_updates))
+        expected = (1 - share) * expected + share * current
     averaged = trainer.host.networks["G_ema"]
     found = torch.cat([p.detach().reshape(-1) for p in averaged.parameters()])
     torch.testing.assert_close(found, expected, rtol=1e-13, atol=1e-15)

@@ -103,7 +103,7 @@ def test_a_move_changes_its_own_players_networks_alone(
             original(self, player, *given, hooks=hooks)
             allowed = set(self.players[player].networks)
             if self.players[player].after and "G_ema" in self.networks and player == "G":
-                allowed.add("G_ema")
+                allowed |= {"G_ema", "G_ema_updates"}
             changed.append((player, moved(before, weights(self)), allowed))
 
         for stage in run.recipe.stages:

@@ -58,7 +58,7 @@ def test_hooks_follow_the_networks_and_options() -> None:
     # The average comes last: it copies the singular vectors.
     assert named(g.after) == [
         (power_iteration, {"names": ("G",)}),
-        (average, {"source": "G", "target": "G_ema"}),
+        (average, {"source": "G", "target": "G_ema", "count": "G_ema_updates"}),
     ]
 
 
@@ -74,7 +74,7 @@ def test_where_samples_come_from(ema: float | None, letter: str) -> None:
     model = {**PLAIN, "ema": ema}
     assert sampler(model) == letter
     found = with_average(model, {"G": plain, "D": plain})
-    assert set(found["networks"]) == {"G", "D", letter}
+    assert set(found["networks"]) == {"G", "D", letter, *(["G_ema_updates"] if ema else [])}
     assert found.get("copies", {}) == ({"G_ema": "G"} if ema else {})
 
 
