@@ -145,6 +145,13 @@ def _check_game(config: DictConfig, said: Mapping[str, str]) -> None:
             f"model.pack={pack}: must divide training.batch_size={batch_size} "
             f"(as {batch_size - batch_size % pack or pack} would)"
         )
+    for role in ("generator", "discriminator"):
+        architecture = OmegaConf.select(config, f"network.{role}.architecture")
+        if model.get("grows") and architecture not in (None, "plain"):
+            raise ConfigError(
+                f"network.{role}.architecture={architecture}: does not go with model.grows=true; "
+                f"use model.grows=false or network.{role}.architecture=plain"
+            )
     norm = OmegaConf.select(config, "network.discriminator.norm")
     if norm == "batch" and config.penalty.name != "none":
         raise ConfigError(

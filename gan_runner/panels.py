@@ -76,8 +76,10 @@ def grid(source: Source, name: str) -> Panel:
     return Panel(
         images=made,
         columns=found.columns,
-        title=", ".join(parts).capitalize(),
-        rows=() if key is None else _names(table[key][:, 0].tolist(), key, source.run.dataset),
+        title=found.title or ", ".join(parts).capitalize(),
+        rows=found.labels
+        if key is None
+        else _names(table[key][:, 0].tolist(), key, source.run.dataset),
         heads=heads,
     )
 

@@ -149,6 +149,11 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
             offers=frozenset({"codes"}),
             auto_networks={"images": ("dcgan_infogan", "dcgan_critic")},
         ),
+        "stylegan": Algorithm(
+            target="gan_runner.models.stylegan:build",
+            networks=frozenset({"stylegan"}),
+            auto_networks={"images": ("stylegan", "stylegan")},
+        ),
         "bilinear": Algorithm(
             target="gan_runner.models.bilinear:build",
             needs=frozenset(),
@@ -228,6 +233,9 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         ),
         "resnet": NetworkFamily(
             target="gan_runner.networks.resnet:RESNET", kinds=frozenset({"images"})
+        ),
+        "stylegan": NetworkFamily(
+            target="gan_runner.networks.stylegan:STYLEGAN", kinds=frozenset({"images"})
         ),
         "scalars": NetworkFamily(
             target="gan_runner.networks.scalars:Scalar", kinds=frozenset({"none"})
