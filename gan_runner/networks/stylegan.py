@@ -198,7 +198,8 @@ class MinibatchDeviation(nn.Module):
         """[N, C, H, W] -> [N, C + 1, H, W]."""
         size = next(each for each in range(min(self.group, len(x)), 0, -1) if len(x) % each == 0)
         groups = x.unflatten(0, (-1, size))  # [M, G, C, H, W]
-        deviation = (groups.var(1, correction=0) + 1e-8).sqrt().mean((1, 2, 3))  # [M]
+        variance = (groups - groups.mean(1, keepdim=True)).square().mean(1)
+        deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # [M]
         maps = deviation.repeat_interleave(size)[:, None, None, None]
         return torch.cat([x, maps.expand(-1, 1, *x.shape[2:])], 1)
 

@@ -71,8 +71,9 @@ def truncated(w: Tensor, mean: Tensor, psi: Tensor) -> Tensor:
 
 def normalised(x: Tensor) -> Tensor:
     """Each sample's channels with mean 0 and variance 1 over H and W: [N, C, H, W] -> the same."""
-    variance, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
-    return (x - mean) * (variance + 1e-8).rsqrt()
+    # By hand: on maps whose channels lie together torch's own variance takes eight times as long.
+    centred = x - x.mean((2, 3), keepdim=True)
+    return centred * (centred.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
 
 
 class NoiseAndBias(nn.Module):
