@@ -139,6 +139,11 @@ def _check_game(config: DictConfig, said: Mapping[str, str]) -> None:
                 raise ConfigError(
                     f"model.share_fakes=true needs model.{key}={wanted}, not {model[key]}"
                 )
+        if model.get("path_weight"):
+            raise ConfigError(
+                "model.share_fakes=true does not go with path lengths, a second term of G: use "
+                "model.path_weight=0"
+            )
     pack, batch_size = model.get("pack", 1), config.training.batch_size
     if batch_size % pack:
         raise ConfigError(

@@ -29,6 +29,7 @@ class Algorithm:
     networks: Keys = frozenset({"mlp"})  # families that it can be played with
     offers: Keys = frozenset()  # what G can be asked for: "labels" (where data have them), "codes"
     adversarial: bool = True  # uses `loss` and `penalty`
+    stacks: bool = True  # replicas of it can be trained as one stacked model
     # What network=auto becomes for a kind of data, where it is not as in AUTO_NETWORKS.
     auto_networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -152,6 +153,7 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         "stylegan": Algorithm(
             target="gan_runner.models.stylegan:build",
             networks=frozenset({"stylegan"}),
+            stacks=False,
             auto_networks={"images": ("stylegan", "stylegan")},
         ),
         "bilinear": Algorithm(

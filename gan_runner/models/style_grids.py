@@ -45,7 +45,7 @@ def by_style(levels: int) -> Grid:
 def _mixed(drawn: Batch, *, levels: int) -> Batch:
     found = bands(levels)
     rows, columns = 1 + ROWS * len(found), 1 + SOURCES
-    tables = {key: value.unflatten(0, (rows, columns)) for key, value in drawn.items()}
+    tables = {key: value.reshape(rows, columns, *value.shape[1:]) for key, value in drawn.items()}
     made = {key: value[:1, :1].expand_as(value) for key, value in tables.items()}  # one noise
     z = tables["z"]
     made["z"] = z[:, :1].expand_as(z)

@@ -9,7 +9,7 @@ have come in), P (the mean path length), A (the augmentation's p).
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_runner.game import Batch, Move, Numbers, Objective, Recipe, Stage, Terms
+from gan_runner.game import Batch, Move, Numbers, Objective, Player, Recipe, Stage, Terms
 from gan_runner.losses.adversarial import AdversarialLoss
 from gan_runner.losses.penalties import Penalty
 from gan_runner.models import adversarial, style_grids
@@ -164,7 +164,8 @@ def at_resolution(
     real = shrunken(batch["real"], at.top - at.level, share)
     if "augment" in batch:
         real = nets.A(real, batch["augment"])
-    return objective(nets, {**batch, "real": real}, h)
+    terms: Terms = objective(nets, {**batch, "real": real}, h)
+    return terms
 
 
 def discriminator(
@@ -207,7 +208,7 @@ def path_length(
     direction = batch["path_noise"] / at.size
 
     def along(given: Tensor) -> Tensor:
-        images = nets.S(given, noise, top=at.level, share=at.share(batch))
+        images: Tensor = nets.S(given, noise, top=at.level, share=at.share(batch))
         return (images * direction).sum()
 
     gradient: Tensor = torch.func.grad(along)(w)  # [N, layers, L]
@@ -222,7 +223,11 @@ def path_length(
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: stylegan`."""
     model, section, shape = context.model, context.network, context.dataset.shape
-    levels = num_levels(square_side((shape[0], *shape[-2:])))
+    if model["clip"] is not None:
+        raise ValueError(
+            f"model.clip={model['clip']}: StyleGAN's weights have variance 1 by design; use a penalty"
+        )
+    levels = num_levels(square_side(shape))
     size, grows = model["latent_size"] or 512, model["grows"]
     priors: dict[str, Prior] = {"z": latent(model["prior"], size)}
     noises = noise_priors(levels)
@@ -314,7 +319,7 @@ def stage(
     return replace(game, moves=tuple(moves), players=lazily(context, game))
 
 
-def lazily(context: Context, game: Stage) -> Sequence[Any]:
+def lazily(context: Context, game: Stage) -> tuple[Player, ...]:
     """The stage's players, told of their lazy terms if those are to be corrected for."""
     model = context.model
     lazy = {

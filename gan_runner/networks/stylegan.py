@@ -75,7 +75,7 @@ class SynthesisBlock(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """[N, I, h, w], w [N, 2, L], noise [N, 2, H, W] -> [N, O, H, W]."""
-        first, second = (None, None) if noise is None else noise.split(1, 1)  # [N, 1, H, W]
+        first, second = (None, None) if noise is None else torch.split(noise, 1, 1)  # [N, 1, H, W]
         if self.first is not None:
             x = self.first(x, w[:, 0], first)
         out: Tensor = self.second(x, w[:, 1], second)
@@ -197,7 +197,7 @@ class MinibatchDeviation(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, C + 1, H, W]."""
         size = next(each for each in range(min(self.group, len(x)), 0, -1) if len(x) % each == 0)
-        groups = x.unflatten(0, (-1, size))  # [M, G, C, H, W]
+        groups = x.reshape(-1, size, *x.shape[1:])  # [M, G, C, H, W]
         variance = (groups - groups.mean(1, keepdim=True)).square().mean(1)
         deviation = (variance + 1e-8).sqrt().mean((1, 2, 3))  # [M]
         maps = deviation.repeat_interleave(size)[:, None, None, None]
@@ -254,18 +254,18 @@ class Discriminator(nn.Module):
         return logits
 
 
-def square_side(shape: tuple[int, int, int]) -> int:
+def square_side(shape: Shape) -> int:
     """The side of square images.
 
     Raises:
         ValueError: they are not square.
     """
-    if shape[1] != shape[2]:
+    if shape[-1] != shape[-2]:
         raise ValueError(
-            f"images of {shape[1]} x {shape[2]}: network=stylegan takes square ones of 8, 16, 32, "
-            "... or 1024 pixels a side (dataset.size, dataset.pad)"
+            f"images of {shape[-2]} x {shape[-1]}: network=stylegan takes square ones of 8, 16, "
+            "32, ... or 1024 pixels a side (dataset.size, dataset.pad)"
         )
-    return shape[1]
+    return shape[-1]
 
 
 class StyleganFamily:

@@ -73,7 +73,8 @@ def normalised(x: Tensor) -> Tensor:
     """Each sample's channels with mean 0 and variance 1 over H and W: [N, C, H, W] -> the same."""
     # By hand: on maps whose channels lie together torch's own variance takes eight times as long.
     centred = x - x.mean((2, 3), keepdim=True)
-    return centred * (centred.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
+    variance: Tensor = centred.square().mean((2, 3), keepdim=True)
+    return centred * (variance + 1e-8).rsqrt()
 
 
 class NoiseAndBias(nn.Module):
@@ -105,7 +106,8 @@ class Adain(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[N, C, H, W] and w [N, L] -> [N, C, H, W]."""
-        scale, shift = self.affine(w)[:, :, None, None].chunk(2, 1)
+        style: Tensor = self.affine(w)[:, :, None, None]
+        scale, shift = style.chunk(2, 1)
         return normalised(x) * (scale + 1) + shift
 
 
@@ -153,7 +155,8 @@ class Modulated(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[N, inputs, H, W] and w [N, L] -> [N, outputs, H', W']."""
-        style, kernel = self.affine(w), self.conv.kernel()  # [N, I], [O, I, side, side]
+        style: Tensor = self.affine(w)  # [N, I]
+        kernel = self.conv.kernel()  # [O, I, side, side]
         out = convolved(x * style[:, :, None, None], kernel, self.conv.resample)
         if not self.demodulate:
             return out
@@ -171,7 +174,8 @@ class DemodulatedLayer(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
         """[N, inputs, H, W], w [N, L], noise [N, 1, H', W'] -> [N, outputs, H', W']."""
-        return GAIN * rectified(self.noise(self.conv(x, w), noise))
+        out: Tensor = GAIN * rectified(self.noise(self.conv(x, w), noise))
+        return out
 
 
 class ToImage(nn.Module):

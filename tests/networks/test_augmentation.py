@@ -52,9 +52,13 @@ def test_flips_and_turns_are_exact() -> None:
     flips, turns = set(), set()
     for image, flip, turn in zip(images, flipped, turned, strict=True):
         forms = [image, image.flip(2)]
-        flips.add(next(at for at, form in enumerate(forms) if torch.allclose(form, flip, atol=1e-4)))
+        flips.add(
+            next(at for at, form in enumerate(forms) if torch.allclose(form, flip, atol=1e-4))
+        )
         forms = [image.rot90(times, (1, 2)) for times in range(4)]
-        turns.add(next(at for at, form in enumerate(forms) if torch.allclose(form, turn, atol=1e-4)))
+        turns.add(
+            next(at for at, form in enumerate(forms) if torch.allclose(form, turn, atol=1e-4))
+        )
     assert flips == {0, 1}
     assert turns == {0, 1, 2, 3}
 
