@@ -154,6 +154,7 @@ class Recipe:
         grids: further pictures of samples, by name ("classes", "code_1").
         probe: (nets, samples as the networks see them) -> what the game's own networks read off
             them, such as InfoGAN's `category` logits [N, K] and `continuous` means [N, J].
+        styled: `sample` takes the further draws of `latent.styled`: truncation, ways in w.
     """
 
     networks: Mapping[str, Callable[[], nn.Module]]
@@ -167,6 +168,7 @@ class Recipe:
     probabilities: bool = False
     grids: Mapping[str, Grid] = field(default_factory=dict)
     probe: Callable[[Any, Tensor], dict[str, Tensor]] | None = None
+    styled: bool = False
 
     @property
     def paired(self) -> bool:

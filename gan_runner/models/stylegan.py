@@ -225,7 +225,7 @@ def build(context: Context) -> Recipe:
     model, section, shape = context.model, context.network, context.dataset.shape
     if model["clip"] is not None:
         raise ValueError(
-            f"model.clip={model['clip']}: StyleGAN's weights have variance 1 by design; use a penalty"
+            f"model.clip={model['clip']}: StyleGAN's weights have variance 1; choose a penalty"
         )
     levels = num_levels(square_side(shape))
     size, grows = model["latent_size"] or 512, model["grows"]
@@ -258,6 +258,7 @@ def build(context: Context) -> Recipe:
         ),
         probabilities=probabilities,
         grids={"styles": style_grids.by_style(levels)},
+        styled=True,
     )
 
 

@@ -218,7 +218,7 @@ def test_growing_goes_with_plain_networks_alone(make_run: MakeRun) -> None:
 
 
 def test_clipping_is_refused(make_run: MakeRun) -> None:
-    with pytest.raises(ValueError, match="model.clip=0.1: StyleGAN's weights have variance 1"):
+    with pytest.raises(ValueError, match=r"model.clip=0.1: StyleGAN's weights have variance 1"):
         make_run("model=stylegan", "model.clip=0.1", *SMALL)
 
 
