@@ -806,8 +806,8 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "conditional": ConditionalModel,
         "acgan": AcganModel,
         "infogan": InfoganModel,
-        "stylegan": StyleganModel,
         "bilinear": BilinearModel,
+        "stylegan": StyleganModel,
     },
     "loss": {
         "plain": Loss,

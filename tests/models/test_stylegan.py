@@ -16,7 +16,8 @@ from gan_runner import api
 from gan_runner.dispatch import Run
 from gan_runner.draws import generate
 from gan_runner.losses.penalties import r1
-from gan_runner.models.stylegan import Resolution, path_length, sample, styles, timeline
+from gan_runner.models.growing import Resolution, timeline
+from gan_runner.models.stylegan import path_length, sample, styles
 from gan_runner.networks.path_length import PathLength
 from gan_runner.trainer import Trainer
 from gan_runner.walk import walk
