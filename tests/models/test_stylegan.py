@@ -275,6 +275,7 @@ def test_a_resumed_run_goes_on_bit_for_bit(
     assert same(whole.state_dict()["host"], second.state_dict()["host"])
 
 
+@pytest.mark.slow
 def test_the_whole_1024_network_walks(make_run: MakeRun) -> None:
     run = make_run(
         "model=stylegan", "dataset.size=1024", "device.name=meta", "training.batch_size=4",
