@@ -14,6 +14,7 @@ from gan_runner.hosts import Solo
 
 CHUNK = 10_000  # samples drawn at once, and points that a network takes at once
 IMAGES = 500  # images that a network takes at once, at most
+NOISE = 2**28  # numbers drawn at once, at most
 PIXELS = 2**20  # numbers in them, at most: a network's layers are far larger than its images
 
 
@@ -41,6 +42,9 @@ def generate(
     """
     sample = run.recipe.sample
     assert sample is not None, "this game has no samples"
+    most = _most_at_once(run, host)
+    if data is None and arrange is None and num > most:
+        return _in_parts(run, host, num, generator, most)
     drawn: Batch = dict(data or {})
     count = len(next(iter(drawn.values()))) if drawn else num
     for name, prior in run.recipe.sample_priors.items():
@@ -62,6 +66,27 @@ def generate(
                 made[start : start + size] = part
     assert made is not None, "nothing to draw"
     return made, drawn
+
+
+def _most_at_once(run: Run, host: Solo) -> int:
+    """Samples whose noise fits: that of an image's pixels is larger than the image."""
+    aside = torch.Generator(host.device if host.device.type != "meta" else "cpu")
+    one = (
+        prior.draw(1, aside, host.device, host.dtype) for prior in run.recipe.sample_priors.values()
+    )
+    return max(1, NOISE // max(1, sum(each.numel() for each in one)))
+
+
+def _in_parts(
+    run: Run, host: Solo, num: int, generator: torch.Generator, size: int
+) -> tuple[Tensor, Batch]:
+    """`generate` in parts of `size`; of what was drawn, no noise of pixels is given back."""
+    parts = [
+        generate(run, host, min(size, num - start), generator) for start in range(0, num, size)
+    ]
+    small = [key for key, value in parts[0][1].items() if value.dim() < 3]
+    drawn = {key: torch.cat([each[key] for _, each in parts]) for key in small}
+    return torch.cat([made for made, _ in parts]), drawn
 
 
 def draw_samples(

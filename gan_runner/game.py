@@ -30,13 +30,16 @@ class Player:
     """Networks that one optimizer moves.
 
     `role` picks the learning rate: "generator", "discriminator", or anything else for `lr` itself.
-    Hooks run, in order, after each of the player's updates.
+    Hooks run, in order, after each of the player's updates. `lazy` is how many steps lie between
+    updates on a further term (lazy regularisation), whose effect on the learning rate and on the
+    averages of gradients is taken out; 1: nothing is.
     """
 
     name: str
     networks: tuple[str, ...]
     role: str
     after: tuple[Hook, ...] = ()
+    lazy: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +126,14 @@ class Grid:
         rows, columns: of the grid; samples go row by row.
         arrange: (drawn priors of rows x columns samples) -> the same, arranged: what is to be
             equal along a row or column made equal, what is to differ set. On the draws' device.
+        labels: of the rows, and the picture's title, where the draws do not tell.
     """
 
     rows: int
     columns: int
     arrange: Callable[[Batch], Batch]
+    labels: tuple[str, ...] = ()
+    title: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +154,7 @@ class Recipe:
         grids: further pictures of samples, by name ("classes", "code_1").
         probe: (nets, samples as the networks see them) -> what the game's own networks read off
             them, such as InfoGAN's `category` logits [N, K] and `continuous` means [N, J].
+        styled: `sample` takes the further draws of `latent.styled`: truncation, ways in w.
     """
 
     networks: Mapping[str, Callable[[], nn.Module]]
@@ -161,6 +168,7 @@ class Recipe:
     probabilities: bool = False
     grids: Mapping[str, Grid] = field(default_factory=dict)
     probe: Callable[[Any, Tensor], dict[str, Tensor]] | None = None
+    styled: bool = False
 
     @property
     def paired(self) -> bool:

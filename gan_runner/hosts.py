@@ -99,7 +99,7 @@ class Solo:
             for player in stage.players
         }
         self._optimizers = {
-            player.name: make_optimizer(self._parameters[player.name], player.role)
+            player.name: make_optimizer(self._parameters[player.name], player.role, player.lazy)
             for player in stage.players
         }
         self._focus = None

@@ -54,23 +54,54 @@ def table(values: Tensor, rows: int, columns: int) -> Tensor:
     return values.reshape(rows, columns, *values.shape[1:])
 
 
-def interpolated(rows: int, columns: int, *, spherical: bool) -> Arrange:
+def interpolated(rows: int, columns: int, *, spherical: bool, in_styles: bool = False) -> Arrange:
     """An arrangement of rows x columns draws: each row goes from its first z to its last.
 
-    All else that is drawn (a label, a code) is that of the row's first draw.
+    All else that is drawn (a label, a code, noise) is that of the row's first draw. in_styles: on
+    the line between the two styles w, for games that are `styled`.
     """
 
     def arrange(drawn: Batch) -> Batch:
         found: Batch = {}
         for name, value in drawn.items():
             parts = table(value, rows, columns)
-            if name == "z":
+            if name == "z" and in_styles:
+                found["z"] = parts[:, :1].expand_as(parts).reshape(value.shape)
+                found["z_mix"] = parts[:, -1:].expand_as(parts).reshape(value.shape)
+                way = torch.linspace(0, 1, columns, dtype=value.dtype).to(value.device)
+                found["toward"] = way.repeat(rows)
+            elif name == "z":
                 way = path(
                     parts[:, 0].flatten(1), parts[:, -1].flatten(1), columns, spherical=spherical
                 )
                 found[name] = way.reshape(value.shape)
             else:
                 found[name] = parts[:, :1].expand_as(parts).reshape(value.shape)
+        return found
+
+    return arrange
+
+
+def styled(truncation: float | None, *, noise: bool) -> Arrange | None:
+    """An arrangement for games that are `styled`; None where it would change nothing.
+
+    truncation: psi, times what a sample has already; None: 1. noise: False takes the noise of the
+    pixels away.
+    """
+    if truncation is None and noise:
+        return None
+
+    def arrange(drawn: Batch) -> Batch:
+        found = dict(drawn)
+        if truncation is not None:
+            psi = torch.full_like(drawn["z"][:, 0], truncation)
+            found["psi"] = drawn.get("psi", torch.ones_like(psi)) * psi
+        if not noise:
+            found |= {
+                name: torch.zeros_like(value)
+                for name, value in drawn.items()
+                if name.startswith("noise_")
+            }
         return found
 
     return arrange

@@ -52,6 +52,8 @@ class Loaded:
         split: str = "test",
         low: Tensor | None = None,
         label: int | str | None = None,
+        truncation: float | None = None,
+        noise: bool = True,
     ) -> Tensor:
         """Samples [N, ...] in data units, on the CPU.
 
@@ -63,9 +65,11 @@ class Loaded:
             low: a paired game's inputs [N, L] of your own, in data units.
             label: the class of all samples, by name or number, for games whose G takes one; None:
                 drawn.
+            truncation: of StyleGAN's styles: 1 changes nothing, 0 gives the mean style.
+            noise: False: without the noise of StyleGAN's pixels.
 
         Raises:
-            ValueError: the game has no samples, or the inputs or the class do not fit it.
+            ValueError: the game has no samples, or what is asked for does not fit it.
         """
         name, recipe = self.config["name"], self.prepared.recipe
         if recipe.sample is None:
@@ -82,9 +86,32 @@ class Loaded:
             1000 if num is None else num,
             generator,
             data=given,
-            arrange=None if label is None else latent.of_class(self.class_number(label)),
+            arrange=latent.both(
+                None if label is None else latent.of_class(self.class_number(label)),
+                self.styling(truncation, noise=noise),
+            ),
         )
         return self.prepared.dataset.unscale(made).cpu()
+
+    def styling(self, truncation: float | None, *, noise: bool) -> latent.Arrange | None:
+        """What truncation and noise ask of the draws; None where they ask for nothing.
+
+        Raises:
+            ValueError: the game has no styles.
+        """
+        found = latent.styled(truncation, noise=noise)
+        if found is not None:
+            self.check_styled("--no-noise" if truncation is None else "--truncation")
+        return found
+
+    def check_styled(self, option: str) -> None:
+        """Refuse an option that games without styles do not have.
+
+        Raises:
+            ValueError: this is one.
+        """
+        if not self.prepared.recipe.styled:
+            raise ValueError(f"{option}: {self.config['name']} has no styles, as StyleGAN has")
 
     def class_number(self, label: int | str) -> int:
         """The number of a class that G can be asked for.

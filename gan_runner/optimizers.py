@@ -44,23 +44,45 @@ class Optimizer(Protocol):
 
 
 __all__ = ["OPTIMIZERS", "Gradients", "MakeOptimizer", "Optimizer", "optimizer_maker"]
-MakeOptimizer = Callable[[Sequence[nn.Parameter], str], Optimizer]
+DECAYS = ("beta1", "beta2", "alpha")  # of averages over updates
+
+
+class MakeOptimizer(Protocol):
+    """Makes the optimizer of a player."""
+
+    def __call__(self, parameters: Sequence[nn.Parameter], role: str, lazy: int = 1) -> Optimizer:
+        """The optimizer of parameters for a role; `lazy` as in `game.Player`."""
 
 
 # The flat form and the large one of each name.
 OPTIMIZERS = {"adam": (FlatAdam, adam), "rmsprop": (FlatRmsProp, rmsprop), "sgd": (FlatSgd, sgd)}
 
 
+def corrected(section: Section, lazy: int) -> tuple[float, Section]:
+    """A factor of the learning rate, and the section whose averages reach back as many steps.
+
+    With an update more every `lazy` steps there are (lazy + 1) / lazy of them a step, so rate and
+    logarithms of decays are multiplied by lazy / (lazy + 1) (Karras et al. 2020, appendix B).
+    """
+    if lazy == 1:
+        return 1.0, section
+    factor = lazy / (lazy + 1)
+    return factor, {
+        key: value**factor if key in DECAYS else value for key, value in section.items()
+    }
+
+
 def optimizer_maker(forms: tuple[type[Any], Callable[..., Any]], section: Section) -> MakeOptimizer:
     """What makes a player's optimizer: its role picks the rate (TTUR, Heusel et al. 2017)."""
     flat, large = forms
 
-    def make(parameters: Sequence[nn.Parameter], role: str) -> Optimizer:
+    def make(parameters: Sequence[nn.Parameter], role: str, lazy: int = 1) -> Optimizer:
         own = section.get(f"{role}_lr")
-        lr = section["lr"] if own is None else own
+        factor, used = corrected(section, lazy)
+        lr = factor * (section["lr"] if own is None else own)
         if sum(parameter.numel() for parameter in parameters) <= FLAT_LIMIT:
-            optimizer: Optimizer = flat(parameters, lr, section)
+            optimizer: Optimizer = flat(parameters, lr, used)
             return optimizer
-        return Fused(large(parameters, lr, section), parameters, lr)
+        return Fused(large(parameters, lr, used), parameters, lr)
 
     return make

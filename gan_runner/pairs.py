@@ -139,12 +139,24 @@ def _check_game(config: DictConfig, said: Mapping[str, str]) -> None:
                 raise ConfigError(
                     f"model.share_fakes=true needs model.{key}={wanted}, not {model[key]}"
                 )
+        if model.get("path_weight"):
+            raise ConfigError(
+                "model.share_fakes=true does not go with path lengths, a second term of G: use "
+                "model.path_weight=0"
+            )
     pack, batch_size = model.get("pack", 1), config.training.batch_size
     if batch_size % pack:
         raise ConfigError(
             f"model.pack={pack}: must divide training.batch_size={batch_size} "
             f"(as {batch_size - batch_size % pack or pack} would)"
         )
+    for role in ("generator", "discriminator"):
+        architecture = OmegaConf.select(config, f"network.{role}.architecture")
+        if model.get("grows") and architecture not in (None, "plain"):
+            raise ConfigError(
+                f"network.{role}.architecture={architecture}: does not go with model.grows=true; "
+                f"use model.grows=false or network.{role}.architecture=plain"
+            )
     norm = OmegaConf.select(config, "network.discriminator.norm")
     if norm == "batch" and config.penalty.name != "none":
         raise ConfigError(

@@ -76,8 +76,10 @@ def grid(source: Source, name: str) -> Panel:
     return Panel(
         images=made,
         columns=found.columns,
-        title=", ".join(parts).capitalize(),
-        rows=() if key is None else _names(table[key][:, 0].tolist(), key, source.run.dataset),
+        title=found.title or ", ".join(parts).capitalize(),
+        rows=found.labels
+        if key is None
+        else _names(table[key][:, 0].tolist(), key, source.run.dataset),
         heads=heads,
     )
 
@@ -103,14 +105,17 @@ def _code_of_columns(table: Batch) -> tuple[int, tuple[str, ...]]:
     return 0, ()
 
 
-def interpolation(source: Source, *, rows: int = ROWS, label: int | None = None) -> Panel:
-    """Samples on the way from one z to another, a pair in each row."""
+def interpolation(
+    source: Source, *, rows: int = ROWS, label: int | None = None, in_styles: bool = False
+) -> Panel:
+    """Samples on the way from one z to another, or from its style to the other's, row by row."""
     spherical = isinstance(source.run.recipe.sample_priors["z"], Normal)
-    walk = latent.interpolated(rows, STEPS, spherical=spherical)
+    walk = latent.interpolated(rows, STEPS, spherical=spherical, in_styles=in_styles)
     chosen = None if label is None else latent.of_class(label)
     made, _ = source.draw(rows * STEPS, latent.both(walk, chosen))
-    way = "Spherical" if spherical else "Linear"
-    return Panel(images=made, columns=STEPS, title=f"{way} interpolation of z, from left to right")
+    way = "Spherical" if spherical and not in_styles else "Linear"
+    title = f"{way} interpolation of {'w' if in_styles else 'z'}, from left to right"
+    return Panel(images=made, columns=STEPS, title=title)
 
 
 # --- neighbours ------------------------------------------------------------------------------

@@ -29,6 +29,7 @@ class Algorithm:
     networks: Keys = frozenset({"mlp"})  # families that it can be played with
     offers: Keys = frozenset()  # what G can be asked for: "labels" (where data have them), "codes"
     adversarial: bool = True  # uses `loss` and `penalty`
+    stacks: bool = True  # replicas of it can be trained as one stacked model
     # What network=auto becomes for a kind of data, where it is not as in AUTO_NETWORKS.
     auto_networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
@@ -149,6 +150,12 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
             offers=frozenset({"codes"}),
             auto_networks={"images": ("dcgan_infogan", "dcgan_critic")},
         ),
+        "stylegan": Algorithm(
+            target="gan_runner.models.stylegan:build",
+            networks=frozenset({"stylegan"}),
+            stacks=False,
+            auto_networks={"images": ("stylegan", "stylegan")},
+        ),
         "bilinear": Algorithm(
             target="gan_runner.models.bilinear:build",
             needs=frozenset(),
@@ -228,6 +235,9 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         ),
         "resnet": NetworkFamily(
             target="gan_runner.networks.resnet:RESNET", kinds=frozenset({"images"})
+        ),
+        "stylegan": NetworkFamily(
+            target="gan_runner.networks.stylegan:STYLEGAN", kinds=frozenset({"images"})
         ),
         "scalars": NetworkFamily(
             target="gan_runner.networks.scalars:Scalar", kinds=frozenset({"none"})

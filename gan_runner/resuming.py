@@ -89,3 +89,5 @@ def _check_horizon(config: Mapping[str, Any], key: str) -> None:
         )
     if config["model"].get("pretrain_share"):
         raise ValueError(f"resume: {key} cannot grow: the first stage's length is a share of it")
+    if config["model"].get("grows"):
+        raise ValueError(f"resume: {key} cannot grow: the stages' lengths are shares of it")

@@ -80,6 +80,18 @@ def _parser() -> Parser:
         metavar="LABEL",
         help="samples of one class, a name or a number, for models whose G takes one",
     )
+    styled = parser.add_argument_group("models with styles (StyleGAN)")
+    styled.add_argument(
+        "--truncation",
+        type=_number,
+        metavar="PSI",
+        help="w is drawn towards the mean style: 1 changes nothing, 0 gives the mean "
+        "(up to 32 x 32)",
+    )
+    styled.add_argument("--no-noise", action="store_true", help="without the noise of the pixels")
+    styled.add_argument(
+        "--in-w", action="store_true", help="--interpolate goes from one w to another, not z"
+    )
     group = parser.add_argument_group("pictures of images", "at most one of them")
     add = group.add_mutually_exclusive_group().add_argument
     add("--interpolate", action="store_true", help="the way from one z to another, row by row")
@@ -102,6 +114,16 @@ def _parser() -> Parser:
         help="the model's own grid of that name, by class or code (default: each)",
     )
     return parser  # fmt: skip
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not -2 <= value <= 2:
+        raise argparse.ArgumentTypeError(f"{text}: a number from -2 to 2 is wanted")
+    return value
 
 
 def _word(text: str) -> str:
@@ -133,10 +155,20 @@ def _command(argv: Sequence[str]) -> None:
     if is_picture(given):
         _draw_pictures(loaded, given)
         return
+    if given.in_w:
+        raise ValueError("--in-w: goes with --interpolate")
     low = None if given.input is None else read_inputs(loaded, given.input)
     num = NUM_IMAGES if is_image and suffix == ".png" and given.number is None else given.number
     with process_settings(loaded.config), threads(loaded.threads):
-        made = loaded.sample(num, seed=given.seed, split=given.split, low=low, label=given.label)
+        made = loaded.sample(
+            num,
+            seed=given.seed,
+            split=given.split,
+            low=low,
+            label=given.label,
+            truncation=given.truncation,
+            noise=not given.no_noise,
+        )
     if len(made) < (given.number or 0):
         source = f"the {given.split} split" if low is None else str(given.input)
         say(

@@ -28,12 +28,17 @@ def make(loaded: Loaded, given: argparse.Namespace) -> Iterator[tuple[Panel, Pat
     Raises:
         ValueError: the game has no such picture, or the options do not fit it or each other.
     """
+    if given.in_w and not given.interpolate:
+        raise ValueError("--in-w: goes with --interpolate")
     for option in ("input", "number", "label"):
         if getattr(given, option) is not None and option not in _taken(given):
             shown = "class" if option == "label" else option
             raise ValueError(f"--{shown}: does not go with {_option(given)}")
     generator = torch.Generator(loaded.host.device)
-    source = Source(run=loaded.prepared, host=loaded.host, generator=generator)
+    alter = loaded.styling(given.truncation, noise=not given.no_noise)
+    if given.in_w:
+        loaded.check_styled("--in-w")
+    source = Source(run=loaded.prepared, host=loaded.host, generator=generator, alter=alter)
     for picture in _names(loaded, given, source):
         generator.manual_seed(given.seed)
         panel = _panel(loaded, given, picture, source)
@@ -76,7 +81,8 @@ def _panel(loaded: Loaded, given: argparse.Namespace, picture: str, source: Sour
     if given.grid is not None:
         return panels.grid(source, picture)
     if given.interpolate:
-        return panels.interpolation(source, rows=given.number or panels.ROWS, label=label)
+        rows = given.number or panels.ROWS
+        return panels.interpolation(source, rows=rows, label=label, in_styles=given.in_w)
     if given.neighbours:
         return panels.neighbours(source, num=given.number or panels.SHOWN, label=label)
     names = latent.class_names(loaded.prepared.dataset)

@@ -11,7 +11,7 @@ from gan_runner.dispatch import Run
 from gan_runner.draws import chosen_rows, generate
 from gan_runner.game import Batch
 from gan_runner.hosts import Solo
-from gan_runner.latent import Arrange
+from gan_runner.latent import Arrange, both
 
 
 def of_step(run: Run, host: Solo) -> dict[str, Tensor]:
@@ -35,14 +35,19 @@ def of_step(run: Run, host: Solo) -> dict[str, Tensor]:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A run, its networks, and the generator of the noise, on the networks' device."""
+    """A run, its networks, and the generator of the noise, on the networks' device.
+
+    alter: changes the draws of every picture, after the picture's own arrangement.
+    """
 
     run: Run
     host: Solo
     generator: torch.Generator
+    alter: Arrange | None = None
 
     def draw(self, num: int, arrange: Arrange | None = None) -> tuple[Tensor, Batch]:
         """Samples [N, C, H, W] in [-1, 1] on the CPU, and what they were made from."""
+        arrange = both(arrange, self.alter)
         made, drawn = generate(self.run, self.host, num, self.generator, arrange=arrange)
         return made.cpu(), drawn
 

@@ -28,6 +28,7 @@ UPSAMPLINGS = ("transposed", "nearest")
 INITIALISATIONS = ("torch", "xavier", "he", "normal", "orthogonal")
 CONTENTS = ("squared_error", "squared_norm", "absolute_error")
 PRIORS = ("normal", "uniform")
+AUGMENTATIONS = ("flip", "rotate", "translate", "geometry", "colour")
 SCHEDULES = ("constant", "linear", "cosine", "piecewise")
 
 
@@ -178,6 +179,45 @@ class InfoganModel(LatentModel):
     num_continuous: int = option(2, "continuous codes, drawn from U(-1, 1)", low=0)
     lambda_categorical: float = number(1.0, "weight of the categorical code's information", low=0)
     lambda_continuous: float = number(0.1, "weight of the continuous codes' information", low=0)
+
+
+@dataclass
+class StyleganModel(LatentModel):
+    """G is a mapping network and a synthesis network that is given styles (Karras et al. 2019)."""
+
+    latent_size: int | None = option(512, "numbers in z; null: 512", low=1)
+    mixing: float = option(
+        0.9, "probability that an image's styles come from two z; 0: never", low=0, high=1
+    )
+    grows: bool = option(True, "resolutions are trained one after the other (Karras et al. 2018)")
+    first_size: int = option(8, "the resolution at which growing begins", low=4, unit="pixels")
+    growth_share: float = option(
+        0.5, "share of the run before the data's own resolution, in equal stages", above=0, below=1
+    )
+    fade_share: float = option(
+        0.5, "how long a resolution comes in, as a share of such a stage; 0: at once",
+        low=0, high=1,
+    )  # fmt: skip
+    lazy_correction: bool = option(
+        True, "with k = every of a lazy term, lr and betas are taken to k / (k + 1) (StyleGAN2, B)"
+    )
+    path_weight: float = number(
+        0.0, "weight of the path-length regularisation (StyleGAN2: 2); 0: none", low=0,
+        zero_is_none=True,
+    )  # fmt: skip
+    path_every: int = option(
+        4, "steps from one path-length term to the next; the weight is multiplied by it", low=1
+    )
+    augment: list[str] = option(
+        [], "what D sees data and G's images through (ADA); []: nothing", choices=AUGMENTATIONS
+    )
+    augment_p: float = option(0.0, "probability of each augmentation at the start", low=0, high=1)
+    augment_target: float | None = number(
+        0.6, "the mean sign of D's outputs on data that p is led to; null: p stays", low=-1, high=1
+    )
+    augment_images: float = number(
+        500_000.0, "images in which p can go from 0 to 1", above=0, unit="images"
+    )
 
 
 @dataclass
@@ -373,6 +413,64 @@ class ResnetNetwork:
         ConvDiscriminator(width=128, max_width=128, norm="none", initialisation="xavier"),
         "the discriminator (critic)",
     )
+
+
+@dataclass
+class StyleganMapping:
+    """F, which maps z to w."""
+
+    layers: int = option(8, "fully connected layers", low=1)
+    style_size: int = option(512, "units of each layer, and numbers in w", low=1)
+    multiplier: float = option(0.01, "of the layers' learning rate", above=0)
+
+
+@dataclass
+class StyleganLevels:
+    """What StyleGAN's synthesis network and discriminator share; levels follow from the size."""
+
+    width: int | None = option(
+        None, "channels at the finest level; they double at each halving; null: 16,384 / side",
+        low=1,
+    )  # fmt: skip
+    max_width: int = option(512, "channels of a level at most", low=1)
+
+
+@dataclass
+class StyleganGenerator(StyleganLevels):
+    """S, which makes images from styles and noise."""
+
+    styles: str = option(
+        "adain",
+        "AdaIN, or modulated and demodulated weights (StyleGAN2)",
+        choices=("adain", "demodulation"),
+    )
+    architecture: str = option(
+        "plain",
+        "the last level's image, or the sum of all levels' (StyleGAN2)",
+        choices=("plain", "skip"),
+    )
+
+
+@dataclass
+class StyleganDiscriminator(StyleganLevels):
+    """D."""
+
+    architecture: str = option(
+        "plain", "one path, or residual blocks (StyleGAN2)", choices=("plain", "residual")
+    )
+    group: int = option(
+        4, "samples whose standard deviation D sees at most; 1: it sees none", low=1
+    )
+
+
+@dataclass
+class StyleganNetwork:
+    """StyleGAN's networks, for square images of 8, 16, ... or 1024 pixels a side."""
+
+    name: str = option("stylegan", "the registered network family")
+    mapping: StyleganMapping = option(StyleganMapping(), "F, z to w")
+    generator: StyleganGenerator = option(StyleganGenerator(), "S, styles to images")
+    discriminator: StyleganDiscriminator = option(StyleganDiscriminator(), "D")
 
 
 # --- dataset ---------------------------------------------------------------------------------
@@ -710,6 +808,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "acgan": AcganModel,
         "infogan": InfoganModel,
         "bilinear": BilinearModel,
+        "stylegan": StyleganModel,
     },
     "loss": {
         "plain": Loss,
@@ -723,6 +822,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "mlp": MlpNetwork,
         "dcgan": DcganNetwork,
         "resnet": ResnetNetwork,
+        "stylegan": StyleganNetwork,
     },
     "dataset": {
         "none": Dataset,

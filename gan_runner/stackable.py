@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from gan_runner import schema
+from gan_runner import registry, schema
 
 Config = Mapping[str, Any]
 OPTIMIZERS = ("adam", "rmsprop", "sgd")  # those with a stacked form
@@ -44,6 +44,9 @@ def reason_not(config: Config) -> str | None:
     """Why a run cannot be stacked with any other, in words; None: it can, as far as is known."""
     if config["optimizer"]["name"] not in OPTIMIZERS:
         return f"optimizer={config['optimizer']['name']} has no stacked form"
+    algorithm = config["model"]["algorithm"]
+    if not registry.lookup("algorithms", algorithm).stacks:
+        return f"model.algorithm={algorithm} has no stacked form"
     if config["training"]["seeds"] > 1:
         return "training.seeds makes a stack of its own"
     if config["device"]["name"] == "meta":

@@ -25,6 +25,8 @@ NEEDS = {  # what an option needs of the other groups to make sense
     "dataset=folder": ["dataset.path=images"],
     "network=scalars": ["model=bilinear"],
     **{f"network={name}": ["dataset=digits"] for name in IMAGE_NETWORKS},
+    "network=stylegan": ["model=stylegan"],
+    "network=stylegan2": ["model=stylegan2"],
     "metrics=superres": ["model=srgan", "dataset=gauss3d"],
     "metrics=classifier": ["dataset=digits"],
     "metrics=inception": ["dataset=digits"],

@@ -116,3 +116,22 @@ def test_samples_of_an_arrangement(make_run: Callable[..., Run]) -> None:
     assert torch.equal(made, made[:1].expand_as(made))
     assert torch.allclose(made[0], plain[0], atol=1e-6)
     assert len(drawn["z"]) == 6
+
+
+def test_large_noise_is_drawn_in_parts(
+    make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of 3 for 7 samples: z of all, images of all, no noise kept."""
+    run = make_run(
+        "model=stylegan", "network.mapping.style_size=8", "network.mapping.layers=2",
+        "model.latent_size=4",
+    )  # fmt: skip
+    host = run.host(run.streams())
+    whole, drawn = generate(run, host, 3, torch.Generator().manual_seed(0))
+    assert set(drawn) == {"z", "noise_4", "noise_8"}
+    monkeypatch.setattr(draws, "NOISE", 3 * (4 + 2 * 16 + 2 * 64))
+    made, drawn = generate(run, host, 7, torch.Generator().manual_seed(0))
+    assert made.shape == (7, 1, 8, 8)
+    assert torch.equal(made[:3], whole)
+    assert set(drawn) == {"z"}
+    assert drawn["z"].shape == (7, 4)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gan_runner import optimizers, schema
 from gan_runner.flat_optimizers import Flat
 from gan_runner.fused_optimizers import Fused
-from gan_runner.optimizers import OPTIMIZERS, Optimizer, optimizer_maker
+from gan_runner.optimizers import FLAT_LIMIT, OPTIMIZERS, Optimizer, corrected, optimizer_maker
 
 SECTIONS: dict[str, dict[str, Any]] = {
     "adam": dataclasses.asdict(schema.Adam(name="adam", lr=0.01, beta1=0.5, beta2=0.9, eps=1e-3)),
@@ -321,3 +321,23 @@ def test_an_expanded_gradient_is_laid_out() -> None:
     optimizer = Fused(optimizers.sgd(weights, 1.0, section), weights, 1.0)
     optimizer.step([torch.tensor(2.0, dtype=torch.float64).expand(2, 3)])
     assert weights[0].detach().unique().tolist() == [-2.0]
+
+
+@pytest.mark.parametrize("size", [10, FLAT_LIMIT + 1])
+def test_a_lazy_term_corrects_rate_and_averages(size: int) -> None:
+    """An update more every 4 steps: lr x 4 / 5, beta^(4 / 5), so 5 updates reach back as 4 did."""
+    section = {
+        "lr": 1e-3, "beta1": 0.5, "beta2": 0.99, "eps": 1e-8, "weight_decay": 0.0,
+        "generator_lr": None,
+    }  # fmt: skip
+    factor, used = corrected(section, 4)
+    assert factor == 0.8
+    assert used["beta1"] ** 5 == pytest.approx(0.5**4)
+    assert used["beta2"] ** 5 == pytest.approx(0.99**4)
+    assert used["eps"] == section["eps"]
+    assert corrected(section, 1) == (1.0, section)
+    parameters = [torch.nn.Parameter(torch.ones(size))]
+    made = optimizer_maker(OPTIMIZERS["adam"], section)(parameters, "generator", 4)
+    assert made.lr == pytest.approx(8e-4)
+    made.step([torch.ones(size)])
+    assert parameters[0][0].item() == pytest.approx(1 - 8e-4, rel=1e-6)

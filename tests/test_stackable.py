@@ -104,12 +104,19 @@ def test_a_zero_that_is_none_builds_another_game(compose: Compose) -> None:
         for each in dataclasses.fields(section)
         if each.metadata["zero_is_none"]
     ]
-    assert set(marked) == {("model", "output_noise")}
+    assert set(marked) == {("model", "output_noise"), ("model", "path_weight")}
     priors = [
         set(dispatch(compose("model=vgan", f"model.output_noise={sd}")).recipe.stages[0].priors)
         for sd in (0, 0.1)
     ]
     assert priors[1] - priors[0] == {"output_noise"}
+    narrow = ("network.mapping.style_size=8", "model.latent_size=8")
+    lengths = [
+        dispatch(compose("model=stylegan", *narrow, f"model.path_weight={weight}")).recipe
+        for weight in (0, 0.1)
+    ]
+    drawn = [set(each.stages[0].priors) for each in lengths]
+    assert drawn[1] - drawn[0] == {"path_noise"}
 
 
 @pytest.mark.parametrize("group", ["model", "loss", "penalty"])
@@ -133,6 +140,8 @@ def test_why_a_run_cannot_be_stacked(compose: Compose) -> None:
     other = {**config, "optimizer": {**config["optimizer"], "name": "lbfgs"}}
     assert reason_not(other) == "optimizer=lbfgs has no stacked form"
     assert reason_not(compose("model=vgan", "device.name=meta")) == "device=meta only walks"
+    refused = reason_not(compose("model=stylegan"))
+    assert refused == "model.algorithm=stylegan has no stacked form"
 
 
 def test_torch_is_not_needed() -> None:

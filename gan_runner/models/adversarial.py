@@ -183,12 +183,17 @@ def play(
     priors: Mapping[str, Prior],
     discriminator_networks: tuple[str, ...] = ("D",),
     generator_networks: tuple[str, ...] = ("G",),
+    averaged: tuple[str, ...] = ("G",),
     discriminator_terms: Objective = discriminator,
     generator_terms: Objective = generator,
     name: str = "adversarial",
     share: float = 1.0,
+    shape: tuple[int, ...] | None = None,
 ) -> Stage:
-    """The stage of an adversarial game of D and G, from the options of `schema.GameModel`."""
+    """The stage of an adversarial game of D and G, from the options of `schema.GameModel`.
+
+    shape: of what D sees in it; None: the data's.
+    """
     model, loss, penalty = context.model, context.adversarial_loss, context.penalty
     pack = model.get("pack", 1)
     view = {"fake": make_fake, "critic": critic, "pack": pack}
@@ -213,10 +218,10 @@ def play(
         every = context.penalty_every
         objective = partial(lazy_penalty, **view, every=every, penalty=penalty)
         moves.insert(1, Move(player="D", objective=objective, every=every, label="D_lazy"))
-    shape = context.dataset.shape
+    shape = shape or context.dataset.shape
     return Stage(
         name=name,
-        players=players(model, looked_at, discriminator_networks, generator_networks),
+        players=players(model, looked_at, discriminator_networks, generator_networks, averaged),
         moves=tuple(moves),
         priors={**priors, **noise_priors(model, shape), **penalty_priors(penalty, shape)},
         share=share,

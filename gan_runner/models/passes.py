@@ -69,4 +69,7 @@ def full_precision(logits: Tensor) -> Tensor:
 
 def mixes_samples(network: nn.Module) -> bool:
     """Whether a network's output for a sample depends on the batch's others."""
-    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in network.modules())
+    return any(
+        isinstance(layer, nn.modules.batchnorm._BatchNorm) or getattr(layer, "mixes_samples", False)
+        for layer in network.modules()
+    )

@@ -34,15 +34,16 @@ def players(
     networks: Mapping[str, nn.Module],
     of_d: tuple[str, ...] = ("D",),
     of_g: tuple[str, ...] = ("G",),
+    averaged: tuple[str, ...] = ("G",),
 ) -> tuple[Player, ...]:
-    """D, with clipping if asked for, and G, with its moving average if asked for.
+    """D, with clipping if asked for, and G, with the moving average of `averaged` if asked for.
 
     Both with power iterations where they have spectrally normalised weights, as `networks`, which
     need have no numbers, tell.
     """
     clip: tuple[Hook, ...] = () if model["clip"] is None else (partial(clip_weights, names=of_d),)
     after_d = (*clip, *iterating(networks, of_d))
-    after_g = (*iterating(networks, of_g), *averaging(model))
+    after_g = (*iterating(networks, of_g), *averaging(model, averaged))
     return (
         Player(name="D", networks=of_d, role="discriminator", after=after_d),
         Player(name="G", networks=of_g, role="generator", after=after_g),
@@ -55,19 +56,26 @@ def iterating(networks: Mapping[str, nn.Module], letters: tuple[str, ...]) -> tu
     return (partial(power_iteration, names=names),) if names else ()
 
 
-def averaging(model: Mapping[str, Any]) -> tuple[Hook, ...]:
-    """The hook that keeps G's moving average, if the model has one."""
+def averaging(model: Mapping[str, Any], averaged: tuple[str, ...] = ("G",)) -> tuple[Hook, ...]:
+    """The hooks that keep moving averages of networks, if the model has any."""
     if model["ema"] is None:
         return ()
-    return (partial(average, source="G", target="G_ema", count="G_ema_updates"),)
+    return tuple(
+        partial(average, source=each, target=f"{each}_ema", count=f"{each}_ema_updates")
+        for each in averaged
+    )
 
 
-def with_average(model: Mapping[str, Any], networks: Mapping[str, Make]) -> dict[str, Any]:
+def with_average(
+    model: Mapping[str, Any], networks: Mapping[str, Make], averaged: tuple[str, ...] = ("G",)
+) -> dict[str, Any]:
     """A recipe's networks and copies, with G's moving average if the model has one."""
     if model["ema"] is None:
         return {"networks": networks}
-    averaged = {"G_ema": networks["G"], "G_ema_updates": Count}
-    return {"networks": {**networks, **averaged}, "copies": {"G_ema": "G"}}
+    copies = {f"{each}_ema": each for each in averaged}
+    copied = {copy: networks[each] for copy, each in copies.items()}
+    counts = {f"{copy}_updates": Count for copy in copies}
+    return {"networks": {**networks, **copied, **counts}, "copies": copies}
 
 
 def sampler(model: Mapping[str, Any]) -> str:
