@@ -95,6 +95,8 @@ def _folder_keys(section: Mapping[str, Any]) -> Keys:
 
 
 _LATENT = frozenset({"mlp", "dcgan", "resnet"})
+_ENLARGING = frozenset({"mlp", "srresnet"})
+_AUTO_ENLARGING = {"images": ("srresnet", "srresnet_critic")}
 _GAUSSIANS = "gan_runner.datasets.gaussians"
 _IMAGES = "gan_runner.datasets.images"
 _LOSSES = "gan_runner.losses.adversarial:LOSSES"
@@ -124,11 +126,16 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
     "algorithms": {
         "adversarial": Algorithm(target="gan_runner.models.adversarial:build", networks=_LATENT),
         "srgan": Algorithm(
-            target="gan_runner.models.srgan:build", needs=frozenset({"real", "low"})
+            target="gan_runner.models.srgan:build",
+            needs=frozenset({"real", "low"}),
+            networks=_ENLARGING,
+            auto_networks=_AUTO_ENLARGING,
         ),
         "regression": Algorithm(
             target="gan_runner.models.regression:build",
             needs=frozenset({"real", "low"}),
+            networks=_ENLARGING,
+            auto_networks=_AUTO_ENLARGING,
             adversarial=False,
         ),
         "conditional": Algorithm(
@@ -228,6 +235,9 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         ),
         "resnet": NetworkFamily(
             target="gan_runner.networks.resnet:RESNET", kinds=frozenset({"images"})
+        ),
+        "srresnet": NetworkFamily(
+            target="gan_runner.networks.srresnet:SrResNetFamily", kinds=frozenset({"images"})
         ),
         "scalars": NetworkFamily(
             target="gan_runner.networks.scalars:Scalar", kinds=frozenset({"none"})

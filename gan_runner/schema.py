@@ -374,6 +374,47 @@ class ResnetNetwork:
     )
 
 
+@dataclass
+class SrResnetGenerator:
+    """SRResNet: makes images of any size 2, 3 or 4 times as large, as the data say."""
+
+    num_blocks: int = option(16, "residual blocks", low=1)
+    width: int = option(64, "channels", low=1)
+    norm: str = option("batch", "normalisation", choices=("none", "batch"))
+    skip: str = option(
+        "none", "what is added to the output: nothing, or the input enlarged bicubically (not in "
+        "the paper)",
+        choices=("none", "bicubic"),
+    )  # fmt: skip
+    initialisation: str = option("torch", "of the weights", choices=INITIALISATIONS)
+
+
+@dataclass
+class SrResnetDiscriminator:
+    """SRGAN's discriminator: eight convolutions, the widest of 8 widths, and a dense layer."""
+
+    width: int = option(64, "channels of the first convolution", low=1)
+    norm: str = option("batch", "normalisation", choices=("none", "batch"))
+    slope: float = option(0.2, "LeakyReLU's slope below zero", low=0)
+    pool: int | None = option(
+        None, "fields along a side that maps are averaged over before the dense layer; null: none, "
+        "and the dense layer's size follows from the image's",
+        low=1,
+    )  # fmt: skip
+    initialisation: str = option("torch", "of the weights", choices=INITIALISATIONS)
+
+
+@dataclass
+class SrResnetNetwork:
+    """The networks of SRGAN (Ledig et al. 2017)."""
+
+    name: str = option("srresnet", "the registered network family")
+    generator: SrResnetGenerator = option(SrResnetGenerator(), "the generator")
+    discriminator: SrResnetDiscriminator = option(
+        SrResnetDiscriminator(), "the discriminator (critic)"
+    )
+
+
 # --- dataset ---------------------------------------------------------------------------------
 
 
@@ -722,6 +763,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "mlp": MlpNetwork,
         "dcgan": DcganNetwork,
         "resnet": ResnetNetwork,
+        "srresnet": SrResnetNetwork,
     },
     "dataset": {
         "none": Dataset,
