@@ -42,6 +42,7 @@ class DatasetBuilder:
     provides: Callable[[Mapping[str, Any]], Keys]  # batch keys, from the config's fields
     has_modes: bool = False  # the mixture that the points are from is known
     classifier: Callable[[Mapping[str, Any]], bool] = lambda _section: False  # one is shipped
+    wholes: bool = False  # pairs of whole photographs to test on
     stacked: bool = False  # each channel is an image of its own to that classifier
 
 
@@ -99,6 +100,7 @@ _ENLARGING = frozenset({"mlp", "srresnet"})
 _AUTO_ENLARGING = {"images": ("srresnet", "srresnet_critic")}
 _GAUSSIANS = "gan_runner.datasets.gaussians"
 _IMAGES = "gan_runner.datasets.images"
+_SUPERRES = "gan_runner.datasets.superres"
 _LOSSES = "gan_runner.losses.adversarial:LOSSES"
 _PENALTIES = "gan_runner.losses.penalties:PENALTIES"
 _METRIC_TABLE = "gan_runner.metrics.protocol:METRICS"
@@ -111,6 +113,11 @@ METRICS: dict[str, Metric] = {
     "mmd": Metric(targets=_METRIC_TABLE),
     "mse": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
     "psnr": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
+    "psnr_y": Metric(targets=_METRIC_TABLE, needs=frozenset({"photographs"})),
+    "ssim_y": Metric(targets=_METRIC_TABLE, needs=frozenset({"photographs"})),
+    "perceptual_distance": Metric(
+        targets=_METRIC_TABLE, needs=frozenset({"photographs", "features"})
+    ),
     "classifier_score": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
     "frechet_classifier_distance": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
     "kernel_classifier_distance": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
@@ -224,6 +231,26 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         ),
         "folder": DatasetBuilder(
             target="gan_runner.datasets.folders:folder", kind="images", provides=_folder_keys
+        ),
+        "superres": DatasetBuilder(
+            target=f"{_SUPERRES}:superres",
+            kind="images",
+            provides=_always("real", "low"),
+            wholes=True,
+        ),
+        "superres_digits": DatasetBuilder(
+            target=f"{_SUPERRES}:superres_digits",
+            kind="images",
+            provides=_always("real", "low", "label"),
+            classifier=_of_size(28),
+            wholes=True,
+        ),
+        "superres_digits_small": DatasetBuilder(
+            target=f"{_SUPERRES}:superres_digits_small",
+            kind="images",
+            provides=_always("real", "low", "label"),
+            classifier=_of_size(8),
+            wholes=True,
         ),
     },
     "networks": {

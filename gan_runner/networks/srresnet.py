@@ -58,12 +58,14 @@ class Generator(nn.Module):
     Attributes:
         scale: G's output is so many times as large as its input.
         reach: pixels of the input, in each direction, that an output pixel may depend on.
+        numbers_a_pixel: in the largest maps, for each pixel of the input.
     """
 
     def __init__(self, section: Section, channels: int, scale: int) -> None:
         super().__init__()
         width, norm = section["width"], section["norm"]
         self.scale = scale
+        self.numbers_a_pixel = width * scale**2
         factors = (2, 2) if scale == 4 else (scale,)
         self.head = nn.Sequential(_conv(channels, width, ENDS), nn.PReLU(init=START))
         self.blocks = nn.Sequential(*(Block(width, norm) for _ in range(section["num_blocks"])))
