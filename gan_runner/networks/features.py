@@ -14,7 +14,7 @@ it: its weights are buffers that are not saved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,12 @@ class Features(nn.Module):
         """Stay in evaluation mode."""
         del mode
         return super().train(False)
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Take nothing: BatchNorm would miss its count, which no state dict of this holds."""
+        if state_dict:
+            raise RuntimeError(f"features are not loaded: {', '.join(state_dict)}")
+        return super().load_state_dict({}, strict=False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """[N, C, H, W] in [-1, 1] -> maps [N, d, h, w] of each layer."""

@@ -12,7 +12,7 @@ from gan_runner.classifiers import classifier as classifiers
 from gan_runner.datasets.decoding import read_image
 from gan_runner.datasets.photographs import as_tensor
 from gan_runner.networks.efficientnet import EfficientNetLite0
-from gan_runner.networks.features import LITE0, LITE0_LAYERS, Features, vgg_layer
+from gan_runner.networks.features import LITE0, Features, vgg_layer
 
 DATA = Path(os.environ.get("GAN_RUNNER_DATA", "/nowhere"))
 needs_lite0 = pytest.mark.skipif(
