@@ -17,7 +17,9 @@ from gan_runner.facts import facts_of_run
 from gan_runner.hosts import Solo
 from gan_runner.metric_inputs import (
     Setting,
+    find_look,
     find_view,
+    of_bicubic,
     of_fresh_data,
     of_game,
     of_judged_data,
@@ -71,6 +73,8 @@ def check(run: Run) -> None:
     for name in names:
         if (refuse := METRICS[name].check) is not None:
             refuse()
+    if any(_looked(name) for name in names):
+        find_look(run)
     view = find_view(run, section) if _classified(names) else None
     if view is not None and "label_agreement" in names:
         num, known = run.dataset.num_classes or 0, view.classifier.num_classes
@@ -138,13 +142,16 @@ def measure_ceiling(
 ) -> dict[str, dict[str, float]]:
     """What images score that no training was spent on: `noise`, and G `untrained`.
 
-    Empty where the data are no images.
+    Of pairs of images, `bicubic` interpolation. Empty where the data are no images.
     """
-    if run.recipe.sample is None or run.dataset.kind != "images" or run.recipe.paired:
+    if run.recipe.sample is None or run.dataset.kind != "images":
         return {}
     if not names_to_measure(section, run):
         return {}
     setting = _setting(run, section, split)
+    if run.recipe.paired:
+        found = _values(setting, of_bicubic(setting)) if run.dataset.wholes else {}
+        return {"bicubic": found} if found else {}
     return {
         "noise": _remembered(setting, of_noise(setting)),
         # Games that differ in their losses alone begin with the same G.
@@ -186,7 +193,12 @@ def direction(name: str) -> str:
 def _setting(run: Run, section: Mapping[str, Any], split: str) -> Setting:
     names = names_to_measure(section, run)
     view = find_view(run, section) if _classified(names) else None
-    return Setting(run=run, section=section, split=split, view=view)
+    look = find_look(run) if any(_looked(name) for name in names) else None
+    return Setting(run=run, section=section, split=split, view=view, look=look)
+
+
+def _looked(name: str) -> bool:
+    return name in METRICS and "features" in METRICS[name].needs
 
 
 def _fitting(setting: Setting, inputs: MetricInputs) -> list[str]:
@@ -238,6 +250,10 @@ def _protocol(metric: Metric, inputs: MetricInputs, setting: Setting, checkpoint
     details: dict[str, Any] = {"method": metric.description, **metric.details}
     if "classifier" in metric.needs and setting.view is not None:
         details["classifier"] = dict(setting.view.details())
+    if "features" in metric.needs and setting.look is not None:
+        details["features"] = setting.look.details()
+    if "photographs" in metric.needs and setting.run.dataset.wholes is not None:
+        num_real = num_generated = most = len(setting.run.dataset.wholes[setting.split])
     return Protocol(
         num_real=min(num_real, most),
         num_generated=min(num_generated, most),

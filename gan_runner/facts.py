@@ -8,6 +8,8 @@
 | modes | a known mixture |
 | pairs | an input to each sample, and the target that belongs to it |
 | classifier | a classifier that knows the images |
+| photographs | whole images of any size, to be enlarged by G |
+| features | a network whose features of them are compared |
 | stacked | images whose channels are images of their own to that classifier |
 | labels | classes that G is asked for |
 | codes | codes that G is asked for, and a network that reads them back |
@@ -42,6 +44,8 @@ def facts_of_config(config: Mapping[str, Any]) -> Keys:
         pairs=paired,
         classifier=builder.kind == "images" and (own or builder.classifier(config["dataset"])),
         stacked=builder.stacked,
+        photographs=builder.wholes and paired,
+        features=builder.wholes and paired,  # if its weights are there, which is told later
         labels="labels" in algorithm.offers and "label" in provided and not paired,
         codes="codes" in algorithm.offers,
     )
@@ -61,9 +65,36 @@ def facts_of_run(run: Run) -> Keys:
         pairs=recipe.paired,
         classifier=dataset.kind == "images" and (own or dataset.classifier is not None),
         stacked=builder.stacked,
+        photographs=dataset.wholes is not None and recipe.paired,
+        features=dataset.wholes is not None and recipe.paired and features_name(run) is not None,
         labels="label" in recipe.sample_priors,
         codes="category" in recipe.sample_priors and recipe.probe is not None,
     )
+
+
+def features_name(run: Run) -> str | None:
+    """The network whose features are compared: that asked for, else EfficientNet-Lite0.
+
+    None where neither is there, or where the game itself has learned from it.
+
+    Raises:
+        ValueError: the game has learned from the network asked for.
+    """
+    from gan_runner.datasets.downloads import data_folder
+    from gan_runner.networks.features import LITE0
+
+    asked = run.config["metrics"].get("features")
+    used = run.config["model"].get("content_features")
+    if asked is not None:
+        if asked == used:
+            raise ValueError(
+                f"metrics.features={asked}: training uses it (model.content_features); a distance "
+                "of features says something only of a network that training did not use"
+            )
+        return str(asked)
+    default = "efficientnet_lite0"
+    there = (data_folder(None) / LITE0).is_file() and run.dataset.shape[0] in (1, 3)
+    return default if there and used != default else None
 
 
 def _there(kind: str, **found: bool) -> Keys:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_runner import checkpoint, draws, latent
-from gan_runner.datasets.dataset import resident
+from gan_runner.datasets.dataset import as_floats, resident
 from gan_runner.dispatch import Run, dispatch
 from gan_runner.hosts import Solo
 from gan_runner.priors import Labels
@@ -139,7 +139,7 @@ class Loaded:
             return dataset.scale_low(low[:num].cpu().double()).to(host.dtype).to(host.device)
         if split not in dataset.splits:
             raise ValueError(f"split={split!r}: must be one of {', '.join(dataset.splits)}")
-        rows = resident(self.prepared.tensors(split, host.dtype)["low"])
+        rows = as_floats(resident(self.prepared.tensors(split, host.dtype)["low"]), host.dtype)
         num = 1000 if num is None else num
         if num >= len(rows):
             return rows

@@ -6,7 +6,7 @@ noise, and the networks before training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
@@ -14,15 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gan_runner import upscaling
 from gan_runner.classifiers import classifier as classifiers
 from gan_runner.datasets.dataset import Dataset
 from gan_runner.dispatch import Run
 from gan_runner.draws import chosen_rows, chunk_size, generate
-from gan_runner.facts import facts_of_run
+from gan_runner.facts import facts_of_run, features_name
 from gan_runner.game import Batch
 from gan_runner.hosts import Solo
 from gan_runner.metrics.inputs import MetricInputs, Seen
+from gan_runner.metrics.look import Look
+from gan_runner.metrics.photographs import Enlarged
 from gan_runner.metrics.view import View
+from gan_runner.networks.features import LITE0_LAYERS
 from gan_runner.streams import stream_seed
 
 
@@ -31,13 +35,15 @@ class Setting:
     """How a run is judged.
 
     run: the run. section: the config's `metrics`. split: where the real samples are from.
-    view: how its images are looked at; None where nobody does.
+    view: how its images are looked at; None where nobody does. look: the same of photographs, by
+    a network's features.
     """
 
     run: Run
     section: Mapping[str, Any]
     split: str
     view: View | None
+    look: Look | None = None
 
     @property
     def seed(self) -> int:
@@ -66,6 +72,38 @@ def find_view(run: Run, section: Mapping[str, Any]) -> View | None:
     first = chosen_rows({"real": dataset.splits["train"]["real"][:1]}, 1, torch.Generator())
     view.check(first["real"][0])
     return view
+
+
+def find_look(run: Run) -> Look:
+    """The network that compares a run's photographs.
+
+    Raises:
+        ValueError: there is none, or it does not take the run's images.
+    """
+    name = features_name(run)
+    if name is None:
+        raise ValueError(
+            "metrics.names=[perceptual_distance]: no network at hand to compare features of; "
+            "give metrics.features=<network>"
+        )
+    layers = LITE0_LAYERS if name == "efficientnet_lite0" else ()
+    look = Look(name=name, layers=layers, device=run.device)
+    if run.device.type != "meta":
+        look(torch.zeros(1, *run.dataset.shape))
+    return look
+
+
+def of_bicubic(setting: Setting) -> MetricInputs:
+    """Bicubic interpolation of a split's whole photographs in the place of G's."""
+    wholes = (setting.run.dataset.wholes or {})[setting.split]
+    nothing = torch.zeros(0, *setting.run.dataset.shape)
+    return MetricInputs(
+        generated=nothing,
+        real=nothing,
+        seed=setting.seed,
+        enlarged=cache(lambda: [upscaling.bicubic(each) for each in wholes]),
+        look=setting.look,
+    )
 
 
 def of_game(setting: Setting, host: Solo) -> MetricInputs:
@@ -100,7 +138,15 @@ def of_game(setting: Setting, host: Solo) -> MetricInputs:
         drawn={name: value.cpu() for name, value in drawn.items()},
         probe=cache(lambda which: _probed(run, host, samples[which])) if codes else None,
         redraw=redraw if codes else None,
+        enlarged=_enlarging(setting, host) if paired and dataset.wholes else None,
+        look=setting.look,
     )
+
+
+def _enlarging(setting: Setting, host: Solo) -> Callable[[], Sequence[Enlarged]]:
+    """A function that enlarges a split's whole photographs once, when first asked."""
+    wholes = (setting.run.dataset.wholes or {})[setting.split]
+    return cache(lambda: [upscaling.enlarged(setting.run, host, each) for each in wholes])
 
 
 def of_fresh_data(setting: Setting, num: int) -> MetricInputs:

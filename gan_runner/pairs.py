@@ -27,6 +27,8 @@ _NEED_WORDS = {
     "images": "images",
     "classifier": "images that a classifier knows (metrics.classifier=<file>)",
     "stacked": "stacked images",
+    "photographs": "a model of pairs of images",
+    "features": "a network's features (metrics.features=<network>)",
     "labels": "a model that is asked for classes",
     "codes": "a model whose codes can be read back",
 }

@@ -56,7 +56,7 @@ def why_not(name: str, source: Source) -> str | None:
     recipe = source.run.recipe
     if source.run.dataset.kind != "images":
         return "its samples are no images"
-    if name != "neighbours" and ("z" not in recipe.sample_priors or recipe.paired):
+    if recipe.paired or (name != "neighbours" and "z" not in recipe.sample_priors):
         return "it draws no z"
     return arithmetic.why_not(source) if name == "arithmetic" else None
 

@@ -9,63 +9,18 @@ entry of the same kind.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-Keys = frozenset[str]
+from gan_runner.entries import Algorithm, DatasetBuilder, Function, Keys, Metric, NetworkFamily
 
-
-@dataclass(frozen=True, kw_only=True)
-class Algorithm:
-    """A game: `target(context) -> Recipe`, and what it asks of the rest of the config."""
-
-    target: str
-    needs: Keys = frozenset({"real"})  # keys of the data's batches
-    needs_any: Keys = frozenset()  # one of these keys, too
-    networks: Keys = frozenset({"mlp"})  # families that it can be played with
-    offers: Keys = frozenset()  # what G can be asked for: "labels" (where data have them), "codes"
-    adversarial: bool = True  # uses `loss` and `penalty`
-    stacks: bool = True  # replicas of it can be trained as one stacked model
-    # What network=auto becomes for a kind of data, where it is not as in AUTO_NETWORKS.
-    auto_networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetBuilder:
-    """A data set: `target(**fields of the config) -> Dataset`."""
-
-    target: str
-    kind: str  # "vectors", "images" or "none"
-    provides: Callable[[Mapping[str, Any]], Keys]  # batch keys, from the config's fields
-    has_modes: bool = False  # the mixture that the points are from is known
-    classifier: Callable[[Mapping[str, Any]], bool] = lambda _section: False  # one is shipped
-    stacked: bool = False  # each channel is an image of its own to that classifier
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkFamily:
-    """A family of networks: `target` is an object with `generator` and `discriminator`."""
-
-    target: str
-    kinds: Keys = field(default_factory=lambda: frozenset({"vectors"}))  # of data it can take
-
-
-@dataclass(frozen=True, kw_only=True)
-class Function:
-    """A loss, penalty or optimizer; `targets` is the dict that holds it under its name."""
-
-    targets: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Metric(Function):
-    """A metric; `needs` are among the words of `facts.py`."""
-
-    needs: Keys = frozenset({"samples"})
+__all__ = [
+    "AUTO_NETWORKS", "METRICS", "Algorithm", "DatasetBuilder", "Function", "Keys", "Metric",
+    "NetworkFamily", "load", "lookup", "resolve", "table", "wants_critic",
+]  # fmt: skip
 
 
 def _always(*keys: str) -> Callable[[Mapping[str, Any]], Keys]:
@@ -96,8 +51,11 @@ def _folder_keys(section: Mapping[str, Any]) -> Keys:
 
 
 _LATENT = frozenset({"mlp", "dcgan", "resnet"})
+_ENLARGING = frozenset({"mlp", "srresnet"})
+_AUTO_ENLARGING = {"images": ("srresnet", "srresnet_critic")}
 _GAUSSIANS = "gan_runner.datasets.gaussians"
 _IMAGES = "gan_runner.datasets.images"
+_SUPERRES = "gan_runner.datasets.superres"
 _LOSSES = "gan_runner.losses.adversarial:LOSSES"
 _PENALTIES = "gan_runner.losses.penalties:PENALTIES"
 _METRIC_TABLE = "gan_runner.metrics.protocol:METRICS"
@@ -110,6 +68,11 @@ METRICS: dict[str, Metric] = {
     "mmd": Metric(targets=_METRIC_TABLE),
     "mse": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
     "psnr": Metric(targets=_METRIC_TABLE, needs=frozenset({"pairs"})),
+    "psnr_y": Metric(targets=_METRIC_TABLE, needs=frozenset({"photographs"})),
+    "ssim_y": Metric(targets=_METRIC_TABLE, needs=frozenset({"photographs"})),
+    "perceptual_distance": Metric(
+        targets=_METRIC_TABLE, needs=frozenset({"photographs", "features"})
+    ),
     "classifier_score": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
     "frechet_classifier_distance": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
     "kernel_classifier_distance": Metric(targets=_METRIC_TABLE, needs=_CLASSIFIED),
@@ -125,11 +88,16 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
     "algorithms": {
         "adversarial": Algorithm(target="gan_runner.models.adversarial:build", networks=_LATENT),
         "srgan": Algorithm(
-            target="gan_runner.models.srgan:build", needs=frozenset({"real", "low"})
+            target="gan_runner.models.srgan:build",
+            needs=frozenset({"real", "low"}),
+            networks=_ENLARGING,
+            auto_networks=_AUTO_ENLARGING,
         ),
         "regression": Algorithm(
             target="gan_runner.models.regression:build",
             needs=frozenset({"real", "low"}),
+            networks=_ENLARGING,
+            auto_networks=_AUTO_ENLARGING,
             adversarial=False,
         ),
         "conditional": Algorithm(
@@ -225,6 +193,26 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         "folder": DatasetBuilder(
             target="gan_runner.datasets.folders:folder", kind="images", provides=_folder_keys
         ),
+        "superres": DatasetBuilder(
+            target=f"{_SUPERRES}:superres",
+            kind="images",
+            provides=_always("real", "low"),
+            wholes=True,
+        ),
+        "superres_digits": DatasetBuilder(
+            target=f"{_SUPERRES}:superres_digits",
+            kind="images",
+            provides=_always("real", "low", "label"),
+            classifier=_of_size(28),
+            wholes=True,
+        ),
+        "superres_digits_small": DatasetBuilder(
+            target=f"{_SUPERRES}:superres_digits_small",
+            kind="images",
+            provides=_always("real", "low", "label"),
+            classifier=_of_size(8),
+            wholes=True,
+        ),
     },
     "networks": {
         "mlp": NetworkFamily(
@@ -238,6 +226,9 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         ),
         "stylegan": NetworkFamily(
             target="gan_runner.networks.stylegan:STYLEGAN", kinds=frozenset({"images"})
+        ),
+        "srresnet": NetworkFamily(
+            target="gan_runner.networks.srresnet:SrResNetFamily", kinds=frozenset({"images"})
         ),
         "scalars": NetworkFamily(
             target="gan_runner.networks.scalars:Scalar", kinds=frozenset({"none"})

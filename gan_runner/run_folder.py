@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,12 @@ from omegaconf import DictConfig, OmegaConf
 from gan_runner.result import write_atomic
 
 log = logging.getLogger("gan_runner")
+
+DATA = "GAN_RUNNER_DATA"  # as in `datasets.downloads`, which imports more
+_PATHS = (
+    ("dataset", "path"), ("dataset", "test_path"), ("metrics", "classifier"),
+    ("metrics", "features"), ("model", "content_features"),
+)  # fmt: skip
 
 
 def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -26,16 +33,22 @@ def plain_config(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
 
 def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
     """A config whose data are found from any folder: it is read again by resume and load."""
-    path, classifier = config["dataset"].get("path"), config["metrics"].get("classifier")
-    if path is not None:
-        config = {**config, "dataset": {**config["dataset"], "path": _absolute(path)}}
-    if classifier is not None and Path(classifier).suffix:  # a file, not the name of a shipped one
-        config = {**config, "metrics": {**config["metrics"], "classifier": _absolute(classifier)}}
-    return config
+    made = dict(config)
+    for group, key in _PATHS:
+        given = config[group].get(key)
+        # Networks may be given by a name instead of a file.
+        if given is not None and (group == "dataset" or Path(given).suffix):
+            made[group] = {**made[group], key: _absolute(given)}
+    return made
 
 
 def _absolute(path: str) -> str:
-    return str(Path(path).expanduser().absolute())
+    """A path as given, or in $GAN_RUNNER_DATA where it is not here but there."""
+    given = Path(path).expanduser()
+    if not given.exists() and DATA in os.environ:
+        there = Path(os.environ[DATA]).expanduser() / given
+        given = there if there.exists() else given
+    return str(given.absolute())
 
 
 def begin(folder: Path) -> None:

@@ -58,7 +58,16 @@ def _parser() -> Parser:
         type=Path,
         metavar="FILE",
         help="for models of paired data: G's inputs, a .npy or .csv file in the units of the data, "
-        "one a row; a .csv with a header is read by the names of the run's columns",
+        "one a row; a .csv with a header is read by the names of the run's columns; for models "
+        "that enlarge images: an image of any size, and --output a .png",
+    )
+    add(
+        "--memory-limit",
+        type=_above_zero,
+        default=2.0,
+        metavar="GIB",
+        help="for an image: how much the network's maps may take; larger images are enlarged tile "
+        "by tile, without seams (default: 2)",
     )
     add(
         "--split",
@@ -133,6 +142,16 @@ def _word(text: str) -> str:
     return text
 
 
+def _above_zero(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: must be a number above 0")
+    return value
+
+
 def _output(text: str) -> Path:
     path = Path(text)
     if path.suffix.lower() not in SUFFIXES:
@@ -157,6 +176,9 @@ def _command(argv: Sequence[str]) -> None:
         return
     if given.in_w:
         raise ValueError("--in-w: goes with --interpolate")
+    if is_image and given.input is not None:
+        _enlarge(loaded, given)
+        return
     low = None if given.input is None else read_inputs(loaded, given.input)
     num = NUM_IMAGES if is_image and suffix == ".png" and given.number is None else given.number
     with process_settings(loaded.config), threads(loaded.threads):
@@ -190,6 +212,35 @@ def _draw_pictures(loaded: Loaded, given: argparse.Namespace) -> None:
             print(f"{size:,} images of {name}, {loaded.checkpoint}: {path}")
             if panel.title:
                 print(f"  {panel.title}")
+
+
+def _enlarge(loaded: Loaded, given: argparse.Namespace) -> None:
+    """Enlarge a whole image into a .png file."""
+    from gan_runner.datasets.decoding import read_image
+    from gan_runner.datasets.photographs import as_image, as_tensor
+    from gan_runner.process import process_settings, threads
+    from gan_runner.upscaling import whole_image
+
+    path: Path = given.output or given.folder / "enlarged.png"
+    if path.suffix.lower() != ".png":
+        raise ValueError(f"--output={path}: an enlarged image is written as .png")
+    if not given.input.is_file():
+        raise ValueError(f"--input={given.input}: there is no such file")
+    wanted = loaded.prepared.dataset.low_shape
+    if not loaded.prepared.recipe.paired or wanted is None:
+        raise ValueError(f"--input={given.input}: {loaded.config['name']} does not enlarge images")
+    try:
+        low = as_tensor(read_image(given.input, wanted[0]))
+    except ValueError as error:
+        raise ValueError(f"--input={error}") from None
+    with process_settings(loaded.config), threads(loaded.threads):
+        made = whole_image(loaded.prepared, loaded.host, low, limit=given.memory_limit)
+    buffer = io.BytesIO()
+    as_image(made).save(buffer, format="PNG")
+    _write(path, buffer.getvalue())
+    (_, height, width), (_, tall, wide) = low.shape, made.shape
+    name = loaded.config["name"]
+    print(f"{width} x {height} -> {wide} x {tall} by {name}, {loaded.checkpoint}: {path}")
 
 
 def is_picture(given: argparse.Namespace) -> bool:

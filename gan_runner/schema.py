@@ -137,10 +137,22 @@ class SrganModel(GameModel):
     """G maps low-dimensional data to its high-dimensional pair (Ledig et al. 2017)."""
 
     content: str = option("squared_error", "the content loss", choices=CONTENTS)
+    content_features: str | None = option(
+        None,
+        "network in whose features the game's content loss is taken: vgg19, efficientnet_lite0, a "
+        "shipped classifier, a .safetensors file of one or torchvision:<network>; null: pixels",
+    )
+    content_layer: str = option(
+        "5_4", "its layer, a module's path; of vgg19 5_4 or 2_2, conv5_4 before the activation"
+    )
+    content_scale: float = number(
+        1 / 12.75, "features are multiplied by this (1/12.75 for VGG)", above=0
+    )
     lambda_adversarial: float = number(1.0, "weight of the adversarial term", low=0)
     pretrain_share: float = option(
-        0.0, "share of the run in which G learns on the content loss alone", low=0, below=1
-    )
+        0.0, "share of the run in which G learns on the content loss (of pixels) alone", low=0,
+        below=1,
+    )  # fmt: skip
 
 
 @dataclass
@@ -473,6 +485,47 @@ class StyleganNetwork:
     discriminator: StyleganDiscriminator = option(StyleganDiscriminator(), "D")
 
 
+@dataclass
+class SrResnetGenerator:
+    """SRResNet: makes images of any size 2, 3 or 4 times as large, as the data say."""
+
+    num_blocks: int = option(16, "residual blocks", low=1)
+    width: int = option(64, "channels", low=1)
+    norm: str = option("batch", "normalisation", choices=("none", "batch"))
+    skip: str = option(
+        "none", "what is added to the output: nothing, or the input enlarged bicubically (not in "
+        "the paper)",
+        choices=("none", "bicubic"),
+    )  # fmt: skip
+    initialisation: str = option("torch", "of the weights", choices=INITIALISATIONS)
+
+
+@dataclass
+class SrResnetDiscriminator:
+    """SRGAN's discriminator: eight convolutions, the widest of 8 widths, and a dense layer."""
+
+    width: int = option(64, "channels of the first convolution", low=1)
+    norm: str = option("batch", "normalisation", choices=("none", "batch"))
+    slope: float = option(0.2, "LeakyReLU's slope below zero", low=0)
+    pool: int | None = option(
+        None, "fields along a side that maps are averaged over before the dense layer; null: none, "
+        "and the dense layer's size follows from the image's",
+        low=1,
+    )  # fmt: skip
+    initialisation: str = option("torch", "of the weights", choices=INITIALISATIONS)
+
+
+@dataclass
+class SrResnetNetwork:
+    """The networks of SRGAN (Ledig et al. 2017)."""
+
+    name: str = option("srresnet", "the registered network family")
+    generator: SrResnetGenerator = option(SrResnetGenerator(), "the generator")
+    discriminator: SrResnetDiscriminator = option(
+        SrResnetDiscriminator(), "the discriminator (critic)"
+    )
+
+
 # --- dataset ---------------------------------------------------------------------------------
 
 
@@ -636,6 +689,59 @@ class FolderImages(ImageDataset):
     )
 
 
+@dataclass
+class Superres(Dataset):
+    """Photographs and their small forms, made by bicubic down-sampling with antialiasing."""
+
+    path: str | None = option(
+        None, "a folder of images of any sizes, here or in $GAN_RUNNER_DATA; null: scikit-learn's "
+        "two photographs"
+    )  # fmt: skip
+    test_path: str | None = option(
+        None, "another folder to test on; null: a share of the images in path"
+    )
+    scale: int = option(4, "photographs are so many times as large", low=2, high=4)
+    crop: int = option(
+        96, "side of the crops that are trained on, a multiple of scale", low=16, unit="pixels"
+    )
+    num_crops: int = option(10_000, "random crops in an epoch, drawn once by the seed", low=1)
+    num_held_crops: int = option(
+        64, "crops of the validation and test splits, for pictures and logged outputs", low=1
+    )
+    channels: int = option(3, "1: grey, 3: RGB", low=1)
+    validation_share: float = option(
+        0.05, "share of the images kept for validation", above=0, below=1
+    )
+    test_share: float = option(0.15, "share of the images kept for testing", above=0, below=1)
+    flip: bool = option(True, "each training crop is mirrored with probability 1/2")
+    seed: int = option(0, "seed of the split and of the crops; independent of training.seed")
+    memory_limit: float = option(
+        4.0, "above it files are decoded by workers while training", above=0, unit="GiB"
+    )
+    workers: int = option(2, "processes that decode files above memory_limit", low=0)
+
+
+@dataclass
+class SuperresDigits(ImageDataset):
+    """MNIST's digits and their small forms."""
+
+    scale: int = option(4, "4: from 7 x 7 pixels, 2: from 14 x 14", low=2, high=4)
+    num_validation: int = option(5000, "training images kept for validation", low=1)
+    path: str | None = option(
+        None, "folder of the files; null: $GAN_RUNNER_DATA, else ~/.cache/gan_runner/data"
+    )
+    download: bool = option(True, "download what is not there")
+
+
+@dataclass
+class SuperresDigitsSmall(ImageDataset):
+    """scikit-learn's digits of 8 x 8 pixels and their small forms of 4 x 4."""
+
+    scale: int = option(2, "2: from 4 x 4 pixels", low=2, high=2)
+    num_validation: int = option(200, "images kept for validation", low=1)
+    num_test: int = option(500, "images kept for testing", low=1)
+
+
 # --- optimizer -------------------------------------------------------------------------------
 
 
@@ -777,6 +883,11 @@ class Metrics:
     select: str | None = option(
         None, "the metric that picks the best checkpoint on the validation split; null: the first"
     )
+    features: str | None = option(
+        None,
+        "network whose features perceptual_distance compares, as model.content_features; null: "
+        "efficientnet_lite0, where its weights are there",
+    )
     classifier: str | None = option(
         None, "whose features images are judged by, a name or a file; null: the data set's own"
     )
@@ -823,6 +934,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "dcgan": DcganNetwork,
         "resnet": ResnetNetwork,
         "stylegan": StyleganNetwork,
+        "srresnet": SrResnetNetwork,
     },
     "dataset": {
         "none": Dataset,
@@ -836,6 +948,9 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "downloaded": DownloadedImages,
         "stacked": StackedImages,
         "folder": FolderImages,
+        "superres": Superres,
+        "superres_digits": SuperresDigits,
+        "superres_digits_small": SuperresDigitsSmall,
     },
     "optimizer": {"adam": Adam, "rmsprop": RmsProp, "sgd": Sgd},
     "training": {"training": Training},

@@ -80,7 +80,9 @@ def metrics_table(result: Mapping[str, Any]) -> str:
 def _notes(result: Mapping[str, Any], ceilings: Mapping[str, Any]) -> list[str]:
     """Say what the columns of a table of images are, and by which classifiers."""
     notes = []
-    if ceilings:
+    if "bicubic" in ceilings:
+        notes.append("Bicubic: bicubic interpolation in the place of G.")
+    elif ceilings:
         notes.append(
             "Real data: real images in the place of generated ones. "
             "Noise: uniform pixels. Untrained: the same networks before training."

@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_iter
 
 from gan_runner.batches import Batches
-from gan_runner.datasets.dataset import resident
+from gan_runner.datasets.dataset import as_floats, resident
 from gan_runner.dispatch import Run, num_parameters
 from gan_runner.engine import play_step
 from gan_runner.evaluation import draw_samples
@@ -89,7 +89,9 @@ def walk(run: Run) -> str:
             play_step(once, host, next_batch, 0, _remember(moved, stage.name))
     if run.recipe.sample is not None:
         test = run.tensors("test", host.dtype)
-        given = {"low": resident(test["low"])} if run.recipe.paired else None
+        given = None
+        if run.recipe.paired:
+            given = {"low": as_floats(resident(test["low"])[:num], host.dtype)}
         generator = streams.fresh("metrics/samples/noise")
         with DeviceGuard():  # type: ignore[no-untyped-call]
             made = draw_samples(run, host, num, generator, data=given)

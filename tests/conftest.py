@@ -33,9 +33,11 @@ SMALL = {  # few points: what a data set holds is not these tests' matter
     "gauss3d": ("dataset.num_per_mode=20", "dataset.num_validation=21", "dataset.num_test=21"),
     "ring8": ("dataset.num_samples=60", "dataset.num_validation=20", "dataset.num_test=20"),
     "digits": ("dataset.num_validation=20", "dataset.num_test=20", "training.batch_size=12"),
-}
+    "superres": ("dataset.crop=16", "dataset.num_crops=60", "dataset.num_held_crops=4",
+                 "training.batch_size=12", "network.generator.num_blocks=1"),
+}  # fmt: skip
 OWN_DATASET = "  - override /dataset@_global_.dataset"  # how a model's preset chooses one
-PAIRED = ("srgan", "mlp", "cgan")
+PAIRED = ("srgan", "srgan_photos", "srresnet", "mlp", "cgan")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,17 +14,24 @@ OPTIONS = [(group, name) for group in conf_files.groups() for name in conf_files
 IMAGE_NETWORKS = [
     name
     for name in conf_files.options("network")
-    if name.startswith(("dcgan", "cdcgan", "resnet", "sagan"))
+    if name.startswith(("dcgan", "cdcgan", "resnet", "sagan", "srresnet"))
 ]
 NEEDS = {  # what an option needs of the other groups to make sense
     "model=srgan": ["dataset=gauss3d"],
     "model=mlp": ["dataset=gauss3d"],
+    "model=srgan_photos": ["dataset=superres"],
+    "model=srresnet": ["dataset=superres"],
     "model=cgan": ["dataset=gauss3d"],
     "dataset=none": ["model=bilinear"],
     "dataset=table": ["dataset.path=points.csv"],
     "dataset=folder": ["dataset.path=images"],
     "network=scalars": ["model=bilinear"],
-    **{f"network={name}": ["dataset=digits"] for name in IMAGE_NETWORKS},
+    **{
+        f"network={name}": ["model=srresnet", "dataset=superres"]
+        if name.startswith("srresnet")
+        else ["dataset=digits"]
+        for name in IMAGE_NETWORKS
+    },
     "network=stylegan": ["model=stylegan"],
     "network=stylegan2": ["model=stylegan2"],
     "metrics=superres": ["model=srgan", "dataset=gauss3d"],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from gan_runner.datasets.photographs import Wholes
 from gan_runner.datasets.sources import ImageSource
 
 Rows = Tensor | ImageSource  # N samples: resident, or made when asked for
@@ -59,6 +60,7 @@ class Dataset:
     classifier: the shipped classifier that knows these images ("mnist", "digits", ...).
     pad: pixels added on every side, to be cut off before the classifier sees an image.
     flip: training images are mirrored at random. workers: processes that read a source.
+    wholes: of paired images, each split's whole photographs, of any size.
 
     Raises:
         ValueError: the tensors of one split differ in their number of rows.
@@ -80,6 +82,7 @@ class Dataset:
     pad: int = 0
     flip: bool = False
     workers: int = 0
+    wholes: Mapping[str, Wholes] | None = None
 
     def __post_init__(self) -> None:
         for split, tensors in self.splits.items():

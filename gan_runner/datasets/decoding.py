@@ -81,6 +81,19 @@ class FilePixels:
         return np.asarray(image).reshape(self.shape)
 
 
+def read_image(path: Path, channels: int) -> Image.Image:
+    """Return a file's image in its own size, grey (1) or RGB (3), read as `FilePixels` reads.
+
+    Raises:
+        UnreadableError: the file cannot be read.
+    """
+    try:
+        with Image.open(path) as opened:
+            return _plain(ImageOps.exif_transpose(opened), channels)
+    except Exception as error:  # Pillow's readers raise all sorts on damaged files
+        raise UnreadableError(f"{path}: {_reason(error)}") from None
+
+
 @dataclass(frozen=True)
 class Header:
     """What a file says of its image before it is decoded."""

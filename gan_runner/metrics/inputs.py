@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_runner.datasets.dataset import Modes
+from gan_runner.metrics.photographs import Enlarged, Look
 
 Direction = Literal["higher", "lower"]
 Draws = dict[str, Tensor]  # what G is given: `z`, `label`, `category`, `codes`, each [N, ...]
@@ -84,6 +85,7 @@ class MetricInputs:
     drawn: what G was given. probe: what the game's own networks read off "generated" or "real"
         samples. redraw: (num, arrange) -> samples [num, ...] in data units, of draws that arrange
         has changed.
+    enlarged: makes the split's whole photographs. look: a frozen network's features of images.
     device: where a metric may compute.
     """
 
@@ -100,6 +102,8 @@ class MetricInputs:
     drawn: Mapping[str, Tensor] = field(default_factory=dict)
     probe: Callable[[str], Mapping[str, Tensor]] | None = None
     redraw: Callable[[int, Callable[[Draws], Draws]], Tensor] | None = None
+    enlarged: Callable[[], Sequence[Enlarged]] | None = None
+    look: Look | None = None
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
     def facts(self) -> frozenset[str]:
@@ -111,6 +115,8 @@ class MetricInputs:
             "pairs": self.predicted is not None and self.target is not None,
             "classifier": self.see is not None,
             "stacked": self.stacked,
+            "photographs": self.enlarged is not None,
+            "features": self.look is not None,
             "labels": self.labels is not None,
             "codes": self.probe is not None and self.redraw is not None,
         }

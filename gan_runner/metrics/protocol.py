@@ -15,6 +15,7 @@ from gan_runner.metrics import images
 from gan_runner.metrics.distances import MAX_POINTS, mmd, sliced_wasserstein, wasserstein
 from gan_runner.metrics.inputs import Metric, MetricInputs
 from gan_runner.metrics.modes import mode_statistics
+from gan_runner.metrics.photographs import perceptual_distance, psnr_y, ssim_y
 from gan_runner.metrics.superres import mse, psnr
 
 __all__ = [
@@ -103,6 +104,8 @@ def applicable(facts: Set[str]) -> tuple[str, ...]:
             if "pairs" in facts
             else ("modes", "wasserstein", "sliced_wasserstein", "mmd")
         )
+    elif "photographs" in facts:
+        names = ("psnr_y", "ssim_y", "perceptual_distance")
     elif "classifier" not in facts:
         names = ("sliced_wasserstein",)
     else:
@@ -146,7 +149,28 @@ def _mse(inputs: MetricInputs) -> dict[str, float]:
 def _psnr(inputs: MetricInputs) -> dict[str, float]:
     assert inputs.predicted is not None
     assert inputs.target is not None
-    return {"psnr": psnr(inputs.predicted, inputs.target)}
+    # Vectors are scaled to [0, 1], images to [-1, 1].
+    data_range = 2.0 if inputs.target.ndim == 4 else 1.0
+    return {"psnr": psnr(inputs.predicted, inputs.target, data_range=data_range)}
+
+
+def _psnr_y(inputs: MetricInputs) -> dict[str, float]:
+    assert inputs.enlarged is not None
+    return {"psnr_y": psnr_y(inputs.enlarged())}
+
+
+def _ssim_y(inputs: MetricInputs) -> dict[str, float]:
+    assert inputs.enlarged is not None
+    return {"ssim_y": ssim_y(inputs.enlarged())}
+
+
+def _perceptual_distance(inputs: MetricInputs) -> dict[str, float]:
+    assert inputs.enlarged is not None
+    assert inputs.look is not None
+    return {"perceptual_distance": perceptual_distance(inputs.enlarged(), inputs.look)}
+
+
+_WHOLE = "on whole images of 8 bits, `scale` pixels of border cut off, mean over images"
 
 
 _ENTRIES = (
@@ -196,8 +220,33 @@ _ENTRIES = (
         function=_psnr,
         needs=frozenset({"pairs"}),
         better={"psnr": "higher"},
-        description="peak signal-to-noise ratio in dB for a data range of 1",
+        description="peak signal-to-noise ratio in dB for a data range of 1 (images: 2)",
         units="scaled",
+    ),
+    Metric(
+        name="psnr_y",
+        function=_psnr_y,
+        needs=frozenset({"photographs"}),
+        better={"psnr_y": "higher"},
+        description=f"PSNR in dB (peak 255) of luma Y (BT.601, studio range) {_WHOLE}",
+        units="data",
+    ),
+    Metric(
+        name="ssim_y",
+        function=_ssim_y,
+        needs=frozenset({"photographs"}),
+        better={"ssim_y": "higher"},
+        description=f"SSIM (Gaussian window of 11, sigma 1.5) of Y {_WHOLE}",
+        units="data",
+    ),
+    Metric(
+        name="perceptual_distance",
+        function=_perceptual_distance,
+        needs=frozenset({"photographs", "features"}),
+        better={"perceptual_distance": "lower"},
+        description="squared distance of unit-length features, mean over pixels and layers, of a "
+        f"network that training did not use (no LPIPS) {_WHOLE}",
+        units="data",
     ),
     *images.ENTRIES,
 )

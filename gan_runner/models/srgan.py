@@ -17,7 +17,8 @@ from gan_runner.losses.reconstruction import RECONSTRUCTIONS, Reconstruction
 from gan_runner.models import adversarial
 from gan_runner.models.context import Context
 from gan_runner.models.passes import Critic, Fake
-from gan_runner.models.players import Make, sampler, with_average
+from gan_runner.models.players import Make, built, sampler, with_average
+from gan_runner.networks.features import Features
 
 
 def content_only(
@@ -25,6 +26,13 @@ def content_only(
 ) -> Terms:
     """The content loss (anatomizing, eq. 5)."""
     return {"content": content(fake(nets, batch), batch["real"])}
+
+
+def in_features(nets: Any, samples: Tensor, h: Numbers) -> Tensor:
+    """Samples as the frozen network F sees them (Ledig et al. 2017, eq. 5): [N, d, h, w]."""
+    (maps,) = nets.F(samples)
+    scaled: Tensor = h["model.content_scale"] * maps
+    return scaled
 
 
 def perceptual(
@@ -37,13 +45,20 @@ def perceptual(
     pack: int,
     loss: AdversarialLoss,
     content: Reconstruction,
+    features: bool,
 ) -> Terms:
-    """The perceptual loss: content + lambda x adversarial (anatomizing, eq. 6)."""
+    """The perceptual loss: content + lambda x adversarial (anatomizing, eq. 6).
+
+    features: the content is that of F's features; else of the samples.
+    """
     generated = fake(nets, batch)
     score = partial(critic, nets, batch)
     against_d = adversarial.against(score, generated, batch["real"], h, pack=pack, loss=loss)
+    looked_at = [generated, batch["real"]]
+    if features:
+        looked_at = [in_features(nets, each, h) for each in looked_at]
     return {
-        "content": content(generated, batch["real"]),
+        "content": content(*looked_at),
         "adversarial": h["model.lambda_adversarial"] * against_d,
     }
 
@@ -70,6 +85,9 @@ def build(context: Context) -> Recipe:
     content = RECONSTRUCTIONS[model["content"]]
     letter = sampler(model)
     inputs = data.low_shape
+    name = model["content_features"]
+    if name and data.kind != "images":
+        raise ValueError(f"model.content_features={name}: {data.name} has no images; null fits it")
 
     def sample(nets: Any, batch: Batch) -> Tensor:
         return getattr(nets, letter)(batch["low"])  # type: ignore[no-any-return]
@@ -85,8 +103,13 @@ def build(context: Context) -> Recipe:
         critic=adversarial.score,
         priors={},
         share=1 - model["pretrain_share"],
-        generator_terms=partial(perceptual, content=content),
+        generator_terms=partial(perceptual, content=content, features=bool(name)),
     )
+    if name:
+        networks["F"] = lambda: Features(
+            name, [model["content_layer"]], key="model.content_features"
+        )
+        built(networks["F"])  # refuses a layer that is not there
     first = (pretraining(game.players[1], model, content),) if model["pretrain_share"] > 0 else ()
     probabilities = context.adversarial_loss.probabilities
     return Recipe(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +14,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gan_runner.callbacks.callback import Callback
+from gan_runner.classifiers import classifier as classifiers
+from gan_runner.datasets.dataset import as_floats
 from gan_runner.dispatch import Run
 from gan_runner.engine import play_step
+from gan_runner.facts import features_name
 from gan_runner.game import Batch
 from gan_runner.hosts import Solo
+from gan_runner.networks.features import LITE0
 from gan_runner.trainer import Trainer
+from gan_runner.walk import walk
 
 PLAIN = ("model=srgan", "device.precision=fp64", "network=mlp")
 Weights = Callable[[Solo], dict[str, Tensor]]
@@ -150,3 +158,92 @@ def test_pretraining_moves_the_average_too(make_trainer: Callable[..., Trainer])
     trainer._play()
     after = list(trainer.host.networks["G_ema"].parameters())
     assert not any(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+# --- images ----------------------------------------------------------------------------------
+
+DIGITS = (
+    "dataset=superres_digits_small", "network.generator.num_blocks=1", "device.precision=fp64",
+    "training.batch_size=6",
+)  # fmt: skip
+
+
+def test_content_in_features_by_hand(make_run: Callable[..., Run]) -> None:
+    """Ledig et al. 2017, eq. 5, with the maps scaled by 1/12.75."""
+    run = make_run(
+        "model=srgan_photos", *DIGITS, "model.content_features=digits",
+        "model.content_layer=convolutions.3", "model.pretrain_share=0.5",
+    )  # fmt: skip
+    host = run.host(run.streams())
+    first, game = run.recipe.stages
+    data = {
+        key: as_floats(rows[:6], host.dtype)  # type: ignore[arg-type, index]
+        for key, rows in run.tensors("train", host.dtype).items()
+    }
+    host.enter(first, run.make_optimizer)
+    terms, _ = host.gradient(first.moves[0], data)
+    with torch.no_grad():
+        host.networks["G"].train()
+        made = host.networks["G"](data["low"])
+        # Pre-training is on pixels, whatever the game's content is.
+        pixels = (made - data["real"]).square().mean()
+    assert terms["content"].item() == pytest.approx(float(pixels), rel=1e-12)
+    host.enter(game, run.make_optimizer)
+    terms, gradients = host.gradient(game.moves[1], {**data, "fake": host.nets.G(data["low"])})
+    network = classifiers.load("digits").network.double()
+    with torch.no_grad():
+        maps = [network.convolutions[:4]((each + 1) / 2) for each in (made, data["real"])]  # type: ignore[index, operator]
+    by_hand = ((maps[0] - maps[1]) / 12.75).square().mean()
+    assert terms["content"].item() == pytest.approx(float(by_hand), rel=1e-9)
+    assert set(terms) == {"content", "adversarial"}
+    assert all(each is not None and bool(each.isfinite().all()) for each in gradients)
+
+
+def test_images_are_played_and_measured(tiny_run: Callable[..., Any]) -> None:
+    result = tiny_run(
+        "model=srgan_photos", "dataset=superres", "model.content_features=efficientnet_lite0"
+        if (Path(os.environ.get("GAN_RUNNER_DATA", "/nowhere")) / LITE0).is_file()
+        else "model.ema=0.9",
+        "model.content_layer=_blocks.1", "metrics.names=[psnr_y,ssim_y,psnr]", "training.steps=4",
+    )  # fmt: skip
+    details = result.details
+    assert details["status"] == "completed"
+    assert set(details["ceiling"]["bicubic"]) == {"psnr_y", "ssim_y"}
+    protocol = details["metrics"]["psnr_y"]["protocol"]
+    assert protocol["num_generated"] == 2
+    assert "BT.601" in protocol["details"]["method"]
+
+
+@pytest.mark.parametrize(("words", "reason"), [
+    (("model=srgan", "dataset=gauss3d", "model.content_features=mnist"), "gauss3d has no images"),
+    (("model=srgan_photos", *DIGITS, "model.content_features=digits", "model.content_layer=x"),
+     "model.content_features=digits: no layer 'x'"),
+    (("model=srgan_photos", *DIGITS, "model.content_features=nothing"),
+     "model.content_features=nothing: none of vgg19"),
+])  # fmt: skip
+def test_features_that_do_not_fit_are_refused(
+    words: tuple[str, ...], reason: str, make_run: Callable[..., Run]
+) -> None:
+    with pytest.raises(ValueError, match=re.escape(reason)):
+        make_run(*words)
+
+
+def test_features_that_training_uses_measure_nothing(make_run: Callable[..., Run]) -> None:
+    run = make_run(
+        "model=srgan_photos", *DIGITS, "model.content_features=digits",
+        "model.content_layer=convolutions.0", "metrics.features=digits",
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="training uses it"):
+        features_name(run)
+
+
+@pytest.mark.parametrize("crop", [96, 88])
+def test_the_papers_networks_walk_without_memory(crop: int, make_run: Callable[..., Run]) -> None:
+    config = (
+        "model=srgan_photos", "dataset=superres", "device.name=meta", "training.batch_size=16",
+        "dataset.num_crops=20", f"dataset.crop={crop}", "network.generator.num_blocks=16",
+        "network.generator.width=64", "network.discriminator.width=64",
+    )  # fmt: skip
+    text = walk(make_run(*config))
+    assert "G: 1,547,350 parameters" in text
+    assert "walked: content/G, adversarial/D, adversarial/G" in text

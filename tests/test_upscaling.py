@@ -1,0 +1,114 @@
+"""Whole images: tiles without seams, their size under a limit, and `gan-sample --input`."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from gan_runner import api, sample, schema, upscaling
+from gan_runner.datasets.photographs import as_tensor, larger
+from gan_runner.networks.srresnet import Generator
+
+TINY = (
+    "model=srresnet", "dataset=superres", "network.generator.num_blocks=1",
+    "network.generator.width=4", "dataset.crop=16", "dataset.num_crops=8",
+    "dataset.num_held_crops=2", "training.batch_size=4", "training.steps=2", "metrics.names=[]",
+)  # fmt: skip
+
+
+def generator(scale: int, **options: Any) -> Generator:
+    torch.manual_seed(scale)
+    section = dataclasses.asdict(schema.SrResnetGenerator(num_blocks=2, width=6)) | options
+    return Generator(section, 3, scale).double().eval()
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("skip", ["none", "bicubic"])
+@pytest.mark.parametrize("side", [8, 13, 100])
+def test_tiles_have_no_seams(scale: int, skip: str, side: int) -> None:
+    network = generator(scale, skip=skip)
+    torch.nn.init.normal_(network.tail.weight, std=0.1)
+    low = torch.randn(1, 3, 21, 37).double()
+    with torch.no_grad():
+        at_once = network(low)
+        made = upscaling.tiled(network, low, scale=scale, reach=network.reach, side=side)
+        # One pixel of overlap is too little: what is tested can be seen to go wrong.
+        seamed = upscaling.tiled(network, low, scale=scale, reach=1, side=side)
+    torch.testing.assert_close(made, at_once, rtol=0, atol=1e-12)
+    if side < 37:
+        assert (seamed - at_once).abs().max() > 1e-4
+
+
+def test_no_tile_is_larger_than_asked_for() -> None:
+    shapes: list[tuple[int, ...]] = []
+
+    def enlarge(part: Tensor) -> Tensor:
+        shapes.append(tuple(part.shape[-2:]))
+        return part.repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+    low = torch.arange(50 * 31.0).view(1, 1, 50, 31)
+    made = upscaling.tiled(enlarge, low, scale=2, reach=3, side=10)
+    assert torch.equal(made, low.repeat_interleave(2, -1).repeat_interleave(2, -2))
+    assert max(max(shape) for shape in shapes) <= 10 + 2 * 3
+    assert len(shapes) == 5 * 4
+
+
+def test_the_limit_sets_the_side_of_tiles() -> None:
+    network = generator(4)
+    for limit in (0.05, 0.5, 2.0):
+        side = upscaling.tile_side(network, limit) + 2 * network.reach
+        held = upscaling.MAPS * 4 * network.numbers_a_pixel * side**2
+        assert held <= limit * 2**30 < held * 1.1
+    assert upscaling.tile_side(network, 1e-9) == upscaling.SMALLEST
+
+
+def test_bytes_are_the_nearest() -> None:
+    values = torch.tensor([-3.0, -1.0, 0.0, 1.0, 9.0, 2 * 100.4 / 255 - 1])
+    assert upscaling.as_bytes(values).tolist() == [0, 0, 128, 255, 255, 100]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("enlarging") / "run"
+    api.run([*TINY, "network.generator.skip=bicubic"], folder=path)
+    return path
+
+
+def test_gan_sample_enlarges_a_photograph(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 41, 3), dtype=np.uint8)
+    photo = Image.fromarray(pixels).resize((123, 90), Image.Resampling.BICUBIC)
+    photo.save(tmp_path / "photo.png")
+    words = [str(folder), "--input", str(tmp_path / "photo.png"), "--output"]
+    assert sample.main([*words, str(tmp_path / "big.png")]) == 0
+    assert "123 x 90 -> 492 x 360" in capsys.readouterr().out
+    assert sample.main([*words, str(tmp_path / "tiled.png"), "--memory-limit", "0.0005"]) == 0
+    big, tiled = (
+        as_tensor(Image.open(tmp_path / f"{name}.png")).int() for name in ("big", "tiled")
+    )
+    assert big.shape == (3, 360, 492)
+    assert (big - tiled).abs().max() <= 1  # a rounding, at most
+    bicubic = as_tensor(larger(photo, 4)).int()
+    assert (big - bicubic).abs().float().mean() < 12  # two steps from where it began
+
+
+@pytest.mark.parametrize(("words", "reason"), [
+    (["--input", "nothing.png"], "there is no such file"),
+    (["--input", "nothing.png", "--output", "x.npy"], "written as .png"),
+    (["--input", "nothing.png", "--memory-limit", "-1"], "must be a number above 0"),
+])  # fmt: skip
+def test_mistakes_are_told_in_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], reason: str
+) -> None:
+    assert sample.main([str(folder), *words]) == 2
+    told = capsys.readouterr().err
+    assert reason in told
+    assert "Traceback" not in told
