@@ -207,10 +207,10 @@ def test_every_block_runs(block: str, here: Path) -> None:
 
 def test_tab_completion(here: Path) -> None:
     (block,) = (block for block in SHELL if "-sc " in block)
-    asked = "COMP_POINT=16 COMP_LINE='gan-run model=sr' gan-run -sc query=bash"
+    asked = "COMP_POINT=16 COMP_LINE='gan-run model=vg' gan-run -sc query=bash"
     run = execute(["bash", "-c", f"set -eu\n{block}complete -p gan-run\n{asked}"], here)
     assert run.returncode == 0, run.stderr
-    assert run.stdout.splitlines()[-1].strip() == "model=srgan"
+    assert run.stdout.splitlines()[-1].strip() == "model=vgan"
 
 
 @pytest.mark.slow

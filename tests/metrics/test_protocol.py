@@ -37,13 +37,17 @@ INPUTS = MetricInputs(
 
 def test_the_registry() -> None:
     assert list(METRICS) == [
-        "modes", "wasserstein", "sliced_wasserstein", "mmd", "mse", "psnr", "classifier_score",
+        "modes", "wasserstein", "sliced_wasserstein", "mmd", "mse", "psnr", "psnr_y", "ssim_y",
+        "perceptual_distance", "classifier_score",
         "frechet_classifier_distance", "kernel_classifier_distance", "coverage", "class_modes",
         "label_agreement", "information", "inception",
     ]  # fmt: skip
     assert METRICS["modes"].values == ("modes_covered", "high_quality", "reverse_kl")
     better = {key: way for metric in METRICS.values() for key, way in metric.better.items()}
     assert better == {
+        "psnr_y": "higher",
+        "ssim_y": "higher",
+        "perceptual_distance": "lower",
         "modes_covered": "higher",
         "high_quality": "higher",
         "reverse_kl": "lower",
