@@ -16,7 +16,7 @@ from typing import Any, get_type_hints
 from gan_runner import __version__, conf_files
 from gan_runner.errors import ConfigError
 
-COLUMNS, LINES = 100, 70
+COLUMNS, LINES = 100, 76
 _WORD = 12  # columns of a group's name
 _SMALL = "_cpu"  # what ends the name of an experiment's small form
 _IN_FULL = ("model", "dataset", "experiment")  # groups with a line for each option, as room allows
