@@ -27,6 +27,8 @@ OVERRIDES = {
     "model=cgan dataset=digits": "samples images classifier labels",
     "model=acgan dataset=digits dataset.classes=[3,5]": "samples images classifier labels",
     "model=infogan dataset=digits": "samples images classifier codes",
+    "model=srresnet dataset=superres metrics.features=digits":
+        "samples images pairs photographs features",
 }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ REFUSED = [
     (
         ["model=srgan"],
         "model=srgan needs paired data (low), which dataset=gauss2d has not. "
-        "Datasets that fit: gauss3d, table (with dataset.condition)",
+        "Datasets that fit: gauss3d, superres, superres_digits, superres_digits_small, "
+        "table (with dataset.condition)",
     ),
     (
         ["model=cgan", "dataset=table", "dataset.path=x.csv"],
@@ -158,5 +159,7 @@ def test_fitting(composer: Composer, overrides: list[str]) -> None:
 def test_own_datasets_are_named(tmp_path: Path) -> None:
     (tmp_path / "dataset").mkdir()
     (tmp_path / "dataset" / "mine.yaml").write_text("name: mine\nbuilder: gauss3d\nseed: 0\n")
-    with pytest.raises(ConfigError, match=r"Datasets that fit: gauss3d, table .*, mine$"):
+    with pytest.raises(
+        ConfigError, match=r"Datasets that fit: gauss3d, superres, .*table .*, mine$"
+    ):
         compose_run(["model=srgan"], config_dirs=[tmp_path])

@@ -14,7 +14,7 @@ it: its weights are buffers that are not saved.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,8 +45,29 @@ class Source:
     offset: Sequence[float] = (0.0,)
 
 
-class _Seen(Exception):  # noqa: N818 - no error: the last layer that is wanted has been reached
+class _Seen(Exception):  # noqa: N818 - no error: the layer that is wanted has been reached
     pass
+
+
+class _Tap(nn.Module):
+    """A layer that keeps what it makes; no hook, since a copy's hook would belong to the original.
+
+    ends: nothing after it is wanted.
+    """
+
+    def __init__(self, layer: nn.Module, path: str, *, ends: bool) -> None:
+        super().__init__()
+        self.layer, self.path, self.ends = layer, path, ends
+        self.kept: Tensor | None = None
+
+    def forward(self, *given: Any) -> Tensor:
+        """What the layer makes."""
+        made: Tensor = self.layer(*given)
+        # A clone: the activation after it may write into it.
+        self.kept = made.clone()
+        if self.ends:
+            raise _Seen
+        return made
 
 
 class Features(nn.Module):
@@ -71,20 +92,13 @@ class Features(nn.Module):
         for part in ("factor", "offset"):
             numbers = torch.tensor(getattr(self.source, part), dtype=torch.float32)
             self.register_buffer(part, numbers.view(1, -1, 1, 1), persistent=False)
-        self._maps: dict[str, Tensor] = {}
         self.paths = paths
-        for path in paths:
-            modules[path].register_forward_hook(self._keep(path))
+        # The inner of two nested layers first: the outer one's tap would change its path.
+        for path in sorted(set(paths), key=lambda path: -path.count(".")):
+            parent, _, name = path.rpartition(".")
+            tap = _Tap(modules[path], path, ends=len(set(paths)) == 1)
+            setattr(modules[parent], name, tap)
         self.train(False)
-
-    def _keep(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
-        def keep(_module: nn.Module, _given: Any, made: Any) -> None:
-            # A clone: the activation after it may write into it.
-            self._maps[path] = made.clone()
-            if len(self._maps) == len(set(self.paths)):
-                raise _Seen
-
-        return keep
 
     def train(self, mode: bool = True) -> Features:
         """Stay in evaluation mode."""
@@ -100,12 +114,14 @@ class Features(nn.Module):
     def forward(self, images: Tensor) -> list[Tensor]:
         """[N, C, H, W] in [-1, 1] -> maps [N, d, h, w] of each layer."""
         images = as_channels(images, self.source.channels)
-        self._maps.clear()
         with suppress(_Seen):
             self.network(images * self.factor + self.offset)
-        found = [self._maps[path] for path in self.paths]
-        self._maps.clear()
-        return found
+        found: dict[str, Tensor] = {}
+        for tap in self.network.modules():
+            if isinstance(tap, _Tap):
+                assert tap.kept is not None, f"{tap.path} is not used"
+                found[tap.path], tap.kept = tap.kept, None
+        return [found[path] for path in self.paths]
 
 
 def as_channels(images: Tensor, channels: int) -> Tensor:

@@ -37,17 +37,14 @@ INPUTS = MetricInputs(
 
 def test_the_registry() -> None:
     assert list(METRICS) == [
-        "modes", "wasserstein", "sliced_wasserstein", "mmd", "mse", "psnr", "psnr_y", "ssim_y",
-        "perceptual_distance", "classifier_score",
+        "modes", "wasserstein", "sliced_wasserstein", "mmd", "mse", "psnr", "psnr_y",
+        "ssim_y", "perceptual_distance", "classifier_score",
         "frechet_classifier_distance", "kernel_classifier_distance", "coverage", "class_modes",
         "label_agreement", "information", "inception",
     ]  # fmt: skip
     assert METRICS["modes"].values == ("modes_covered", "high_quality", "reverse_kl")
     better = {key: way for metric in METRICS.values() for key, way in metric.better.items()}
     assert better == {
-        "psnr_y": "higher",
-        "ssim_y": "higher",
-        "perceptual_distance": "lower",
         "modes_covered": "higher",
         "high_quality": "higher",
         "reverse_kl": "lower",
@@ -56,6 +53,9 @@ def test_the_registry() -> None:
         "mmd": "lower",
         "mse": "lower",
         "psnr": "higher",
+        "psnr_y": "higher",
+        "ssim_y": "higher",
+        "perceptual_distance": "lower",
         "classifier_score": "higher",
         "frechet_classifier_distance": "lower",
         "kernel_classifier_distance": "lower",
@@ -77,6 +77,9 @@ def test_the_registry() -> None:
         "mmd": "data",
         "mse": "scaled",
         "psnr": "scaled",
+        "psnr_y": "data",
+        "ssim_y": "data",
+        "perceptual_distance": "data",
         "classifier_score": "data",
         "frechet_classifier_distance": "data",
         "kernel_classifier_distance": "data",
@@ -92,7 +95,7 @@ def test_the_registry() -> None:
         assert metric.name == name
         assert metric.description
         assert metric.needs <= {
-            "modes", "samples", "pairs", "classifier", "stacked", "labels", "codes", "images"
+            "modes", "samples", "pairs", "photographs", "features", "classifier", "stacked", "labels", "codes", "images"
         }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from pathlib import Path
 
@@ -24,7 +25,9 @@ def test_a_layer_is_what_the_network_computes_there() -> None:
     network = classifiers.load("mnist").network
     images = torch.rand(3, 1, 28, 28) * 2 - 1
     features = Features("mnist", ["convolutions.2", "convolutions.0"])
-    later, first = features(images)
+    copied = copy.deepcopy(features)  # keeps maps of its own, as the replicas of a stack do
+    later, first = copied(images)
+    assert all(torch.equal(a, b) for a, b in zip(features(images), (later, first), strict=True))
     inner = (images + 1) / 2
     with torch.no_grad():
         torch.testing.assert_close(first, network.convolutions[0](inner))  # type: ignore[index, operator]
