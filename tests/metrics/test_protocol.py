@@ -95,7 +95,8 @@ def test_the_registry() -> None:
         assert metric.name == name
         assert metric.description
         assert metric.needs <= {
-            "modes", "samples", "pairs", "photographs", "features", "classifier", "stacked", "labels", "codes", "images"
+            "modes", "samples", "pairs", "photographs", "features", "classifier", "stacked",
+            "labels", "codes", "images",
         }  # fmt: skip
 
 
