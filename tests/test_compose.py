@@ -48,7 +48,8 @@ REFUSED = [
     ),
     (
         ["model.lambda_adversarial=2"],
-        f"unknown key 'model.lambda_adversarial'. It is a key of model=srgan. {MODEL_KEYS}",
+        "unknown key 'model.lambda_adversarial'. It is a key of model=srgan, srgan_photos. "
+        f"{MODEL_KEYS}",
     ),
     (["training={foo: 3}"], "unknown key 'training.foo'. Keys of training: steps, epochs"),
     (["training.batch_size.x=3"], "training.batch_size.x=3: training.batch_size has no keys"),

@@ -49,6 +49,7 @@ def test_numbers_are_the_floats_of_model_loss_and_penalty(make_run: MakeRun) -> 
     )
     assert run.numbers == {
         "model.lambda_adversarial": 0.5, "model.pretrain_share": 0.0, "model.ema": 0.9,
+        "model.content_scale": 1 / 12.75,
         "loss.real_label": 0.95, "loss.fake_label": 0.05, "loss.generator_label": 1.0,
         "penalty.weight": 10.0, "penalty.target": 1.0,
     }  # fmt: skip

@@ -72,6 +72,13 @@ def images(*options: str, **columns: Sequence[object]) -> Game:
     return points(*options, "dataset=digits", **columns)
 
 
+def photographs(*options: str, **columns: Sequence[object]) -> Game:
+    """A game on crops of photographs, 8 x 8 pixels to 16 x 16."""
+    small = ("network.generator.num_blocks=1", "network.generator.width=4")
+    data = ("dataset=superres", "dataset.crop=16", "dataset.scale=2", "dataset.num_crops=64")
+    return points(*options, *data, *small, **columns)
+
+
 RMSPROP: Columns = {
     "optimizer.lr": (2e-4, 1e-4, 5e-5),
     "optimizer.alpha": (0.9, 0.99, 0.95),
@@ -219,6 +226,12 @@ ON_IMAGES: dict[str, Game] = {
     "resnet": images("model=wgan_gp", "network=resnet"),
     "resnet_sn": images("model=sngan", "network=resnet_sn"),
     "mlp": images("model=vgan", "network=mlp", *SMALL),
+    "srresnet": photographs("model=srresnet"),
+    "srgan_photos": photographs(
+        "model=srgan_photos",
+        "network.discriminator.width=4",
+        model__lambda_adversarial=(1e-3, 1e-2, 1e-1),
+    ),
 }
 FAST = (  # each of the stack's ways once
     "vgan", "wgan", "wgan_gp", "pacgan_penalised", "srgan", "cgan_labelled",
