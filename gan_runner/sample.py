@@ -122,6 +122,14 @@ def _parser() -> Parser:
         metavar="NAME",
         help="the model's own grid of that name, by class or code (default: each)",
     )
+    add(
+        "--photographs",
+        action="store_true",
+        help="whole photographs of --split enlarged, beside bicubic ones and the originals",
+    )
+    group.add_argument(
+        "--beside", type=Path, action="append", default=[], metavar="RUN", help="another run's too"
+    )
     return parser  # fmt: skip
 
 
@@ -176,8 +184,10 @@ def _command(argv: Sequence[str]) -> None:
         return
     if given.in_w:
         raise ValueError("--in-w: goes with --interpolate")
-    if is_image and given.input is not None:
-        _enlarge(loaded, given)
+    if given.beside and not given.photographs:
+        raise ValueError("--beside: goes with --photographs")
+    if given.photographs or (is_image and given.input is not None):
+        _photographs(loaded, given)
         return
     low = None if given.input is None else read_inputs(loaded, given.input)
     num = NUM_IMAGES if is_image and suffix == ".png" and given.number is None else given.number
@@ -214,33 +224,15 @@ def _draw_pictures(loaded: Loaded, given: argparse.Namespace) -> None:
                 print(f"  {panel.title}")
 
 
-def _enlarge(loaded: Loaded, given: argparse.Namespace) -> None:
-    """Enlarge a whole image into a .png file."""
-    from gan_runner.datasets.decoding import read_image
-    from gan_runner.datasets.photographs import as_image, as_tensor
-    from gan_runner.process import process_settings, threads
-    from gan_runner.upscaling import whole_image
+def _photographs(loaded: Loaded, given: argparse.Namespace) -> None:
+    from gan_runner import photograph_pictures
 
-    path: Path = given.output or given.folder / "enlarged.png"
-    if path.suffix.lower() != ".png":
-        raise ValueError(f"--output={path}: an enlarged image is written as .png")
-    if not given.input.is_file():
-        raise ValueError(f"--input={given.input}: there is no such file")
-    wanted = loaded.prepared.dataset.low_shape
-    if not loaded.prepared.recipe.paired or wanted is None:
-        raise ValueError(f"--input={given.input}: {loaded.config['name']} does not enlarge images")
-    try:
-        low = as_tensor(read_image(given.input, wanted[0]))
-    except ValueError as error:
-        raise ValueError(f"--input={error}") from None
-    with process_settings(loaded.config), threads(loaded.threads):
-        made = whole_image(loaded.prepared, loaded.host, low, limit=given.memory_limit)
-    buffer = io.BytesIO()
-    as_image(made).save(buffer, format="PNG")
-    _write(path, buffer.getvalue())
-    (_, height, width), (_, tall, wide) = low.shape, made.shape
-    name = loaded.config["name"]
-    print(f"{width} x {height} -> {wide} x {tall} by {name}, {loaded.checkpoint}: {path}")
+    make = photograph_pictures.compare if given.photographs else photograph_pictures.enlarge
+    path, content, said = make(loaded, given)
+    _write(path, content)
+    print(said)
+    if given.photographs:
+        print(f"PSNR in dB and SSIM, on Y: {path}")
 
 
 def is_picture(given: argparse.Namespace) -> bool:

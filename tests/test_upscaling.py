@@ -14,6 +14,7 @@ from torch import Tensor
 
 from gan_runner import api, sample, schema, upscaling
 from gan_runner.datasets.photographs import as_tensor, larger
+from gan_runner.metrics.photographs import psnr_y, ssim_y
 from gan_runner.networks.srresnet import Generator
 
 TINY = (
@@ -100,7 +101,28 @@ def test_gan_sample_enlarges_a_photograph(
     assert (big - bicubic).abs().float().mean() < 12  # two steps from where it began
 
 
+def test_gan_sample_lays_ways_to_enlarge_side_by_side(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "side.png"
+    words = [str(folder), "--photographs", "--beside", str(folder), "--output", str(path)]
+    assert sample.main(words) == 0
+    told = capsys.readouterr().out.splitlines()
+    measured = api.load(folder).prepared.dataset.wholes
+    assert measured is not None
+    pairs = [upscaling.bicubic(each) for each in measured["test"]]
+    assert told[0].split()[:2] == ["photograph", "bicubic"]
+    assert told[-2].split()[:3] == ["mean", f"{psnr_y(pairs):.2f}", f"{ssim_y(pairs):.4f}"]
+    picture = np.asarray(Image.open(path).convert("RGB"))
+    side = min(160, *(length for each in pairs for length in each.real.shape[1:]))
+    assert 4 * side < picture.shape[1] < 5.5 * side  # bicubic, the run twice, the original
+
+
 @pytest.mark.parametrize(("words", "reason"), [
+    (["--photographs", "--output", "x.npy"], "photographs are drawn as .png"),
+    (["--photographs", "--input", "a.png"], "--input: does not go with --photographs"),
+    (["--beside", "x"], "--beside: goes with --photographs"),
+    (["--photographs", "--beside", "nothing"], "nothing"),
     (["--input", "nothing.png"], "there is no such file"),
     (["--input", "nothing.png", "--output", "x.npy"], "written as .png"),
     (["--input", "nothing.png", "--memory-limit", "-1"], "must be a number above 0"),
