@@ -47,6 +47,7 @@ bench: $(INSTALLED) ## a training step's speed against loops written by hand, as
 	$(BIN)/python benchmarks/step.py $(ARGS)
 	$(BIN)/python benchmarks/stack.py
 	$(BIN)/python benchmarks/images.py
+	$(BIN)/python benchmarks/photographs.py
 	$(BIN)/python benchmarks/startup.py
 
 study-anatomizing: $(INSTALLED) ## does SRGAN beat the MLP? 32 paired seeds; SEEDS=n SCALE=smoke|cpu|full
