@@ -9,11 +9,13 @@ INSTALLED := $(VENV)/.installed
 # Small networks on busy cores lose time with more than one thread a process.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
+FIGURES = --scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS)) \
+	$(if $(DEVICE),--device $(DEVICE)) $(ARGS)
 STUDY = --scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all coverage lint format bench classifiers clean \
-	study-anatomizing study-modes
+	study-anatomizing study-modes figures figures-list
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +57,18 @@ study-anatomizing: $(INSTALLED) ## does SRGAN beat the MLP? 32 paired seeds; SEE
 
 study-modes: $(INSTALLED) ## modes found on a ring and a lattice, by loss and packing; SEEDS, SCALE
 	$(BIN)/python -m gan_runner.studies.modes $(STUDY)
+
+figures: $(INSTALLED) ## all papers' figures and claims; SCALE=smoke|cpu|full SEEDS JOBS DEVICE
+	$(BIN)/python -m gan_runner.figures $(FIGURES)
+
+figures-list: $(INSTALLED) ## the figures: what each shows, its time; make figures-PAPER, figure-ID
+	@$(BIN)/python -m gan_runner.figures --list
+
+figures-%: $(INSTALLED)
+	$(BIN)/python -m gan_runner.figures $* $(FIGURES)
+
+figure-%: $(INSTALLED)
+	$(BIN)/python -m gan_runner.figures $* $(FIGURES)
 
 classifiers: $(INSTALLED) ## train the shipped classifiers anew; ARGS="mnist" for one: half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python -m gan_runner.classifiers.training $(ARGS)

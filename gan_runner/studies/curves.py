@@ -42,7 +42,7 @@ def curves(groups: Sequence[Group]) -> dict[str, list[Curve]]:
     """The curves of each logged number, of all groups that have it with two points or more."""
     found: dict[str, list[Curve]] = {}
     for group in groups:
-        runs = [_series(run.folder / FILE) for run in group.runs.values()]
+        runs = [series(run.folder / FILE) for run in group.runs.values()]
         tags = dict.fromkeys(tag for run in runs for tag in run)
         for tag in tags:
             curve = _curve(group, [run[tag] for run in runs if tag in run])
@@ -52,10 +52,13 @@ def curves(groups: Sequence[Group]) -> dict[str, list[Curve]]:
     return dict(sorted(found.items(), key=lambda item: order[f"{item[0].partition('/')[0]}/"]))
 
 
-def _series(path: Path) -> Series:
-    """The chosen columns of a metrics.csv; none where it is not there or broken.
+def series(
+    path: Path, *, prefixes: tuple[str, ...] = PREFIXES, most: int | None = NUM_POINTS
+) -> Series:
+    """The columns of a metrics.csv that begin with a prefix; none if it is not there or broken.
 
-    An unfinished last line, left by a run that was killed, is not read.
+    most: points of each about; None: all. An unfinished last line, left by a run that was killed,
+    is not read.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -63,18 +66,18 @@ def _series(path: Path) -> Series:
         columns = dict(zip(header, zip(*rows, strict=True), strict=True))
         steps = columns["step"]
         found: Series = {}
-        for tag in filter(lambda name: name.startswith(PREFIXES), columns):
+        for tag in filter(lambda name: name.startswith(prefixes), columns):
             cells = [pair for pair in zip(steps, columns[tag], strict=True) if pair[1]]
             if cells:
-                found[tag] = _floats(_thinned(cells))
+                found[tag] = _floats(_thinned(cells, most))
         return found
     except (OSError, ValueError, KeyError, csv.Error):
         return {}
 
 
-def _thinned(pairs: list[tuple[str, str]]) -> Iterable[tuple[str, str]]:
+def _thinned(pairs: list[tuple[str, str]], most: int | None) -> Iterable[tuple[str, str]]:
     """One pair of every few, and the last."""
-    every = math.ceil(len(pairs) / NUM_POINTS)
+    every = math.ceil(len(pairs) / most) if most else 1
     return [*pairs[:-1:every], pairs[-1]]
 
 
@@ -84,7 +87,18 @@ def _floats(pairs: Iterable[tuple[str, str]]) -> tuple[list[float], list[float]]
 
 
 def _curve(group: Group, runs: Sequence[tuple[list[float], list[float]]]) -> Curve | None:
-    """Runs on the steps of the one with most points; each only as far as it went."""
+    found = band(runs)
+    if found is None:
+        return None
+    step, (low, middle, high) = found
+    return Curve(group=group, step=step, middle=middle, low=low, high=high, num_runs=len(runs))
+
+
+def band(runs: Sequence[tuple[list[float], list[float]]]) -> tuple[Array, Array] | None:
+    """Steps [T] and the quantiles `BAND` [3, T] over runs; None of fewer than two points.
+
+    Runs are put on the steps of the one with most points; each counts only as far as it went.
+    """
     longest = max(runs, key=lambda run: (len(run[0]), run[0][-1]))[0]
     last = max(run[0][-1] for run in runs)
     step = np.asarray([*longest, *([last] if last > longest[-1] else [])])
@@ -93,8 +107,7 @@ def _curve(group: Group, runs: Sequence[tuple[list[float], list[float]]]) -> Cur
     values = np.stack([_at(step, *run) for run in runs])  # [S, T]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # steps that no run has a number at
-        low, middle, high = np.nanquantile(values, BAND, axis=0)
-    return Curve(group=group, step=step, middle=middle, low=low, high=high, num_runs=len(runs))
+        return step, np.nanquantile(values, BAND, axis=0)
 
 
 def _at(step: Array, own: list[float], values: list[float]) -> Array:

@@ -79,7 +79,7 @@ def swarm(
     axes.set_xlabel(x_label)
     if log:
         axes.set_xscale("log")
-        _round_ticks(axes.xaxis)
+        round_ticks(axes.xaxis)
     if marked:
         figure.legend(loc="outside lower center", frameon=False, fontsize=8, ncols=2)
     return figure
@@ -116,7 +116,7 @@ def response(
         axes.axhline(value, color=INK, linewidth=1.1, linestyle=style, label=name, zorder=0)
     axes.set_xticks(places, [f"{each:g}" for each in x])
     axes.set(xlabel=x_label, ylabel=y_label, yscale="log")
-    _round_ticks(axes.yaxis)
+    round_ticks(axes.yaxis)
     figure.legend(loc="outside lower center", frameon=False, fontsize=8, ncols=3)
     return figure
 
@@ -179,7 +179,7 @@ def _interval(axes: Any, row: Row, height: float) -> None:
     axes.plot([found.mean], [height], "D", color=row.colour, markersize=5, markeredgecolor="white")
 
 
-def _round_ticks(axis: Any) -> None:
+def round_ticks(axis: Any) -> None:
     """Write round numbers of a logarithmic axis as they are."""
     axis.set_major_formatter(lambda value, _: tick_text(value))
     low, high = axis.get_view_interval()

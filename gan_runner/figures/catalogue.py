@@ -1,0 +1,25 @@
+"""All figures, paper by paper."""
+
+from __future__ import annotations
+
+from gan_runner.figures import anatomizing
+from gan_runner.figures.figure import Figure
+
+FIGURES: tuple[Figure, ...] = (*anatomizing.FIGURES,)
+
+
+def chosen(names: list[str]) -> list[Figure]:
+    """The figures of names: of papers, or ids; all of them where none is given.
+
+    Raises:
+        ValueError: a name is neither.
+    """
+    found: dict[str, Figure] = {}
+    for name in names or [each.paper for each in FIGURES]:
+        of_name = [each for each in FIGURES if name in (each.paper, each.id)]
+        if not of_name:
+            near = [each.id for each in FIGURES if each.id.startswith(name.partition("-")[0])]
+            known = near or sorted({each.paper for each in FIGURES})
+            raise ValueError(f"no figure or paper '{name}'; there are {', '.join(known)}")
+        found |= {each.id: each for each in of_name}
+    return list(found.values())

@@ -1,0 +1,96 @@
+"""Rules by which claims are judged; a claim's own rule names one of them, before any run.
+
+`better`: an arm against another, paired by seed, by the rule of `studies.claims`. `above`: values
+against a bound. `trend`: differences against 0. With too few seeds nothing can be told.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from gan_runner.figures.figure import Material, Verdict, Word
+from gan_runner.studies.claims import differences
+from gan_runner.studies.comparison import FEWEST
+from gan_runner.studies.directions import direction
+from gan_runner.studies.statistics import summary
+
+FEWEST_ABOVE = 3  # values that a bound is held against
+
+
+def better(material: Material, first: str, others: Sequence[str], metric: str) -> Verdict:
+    """Whether an arm is better than every other one in a metric, by seed; p's are Holm's."""
+    lower = direction(metric) != "higher"
+    pairs = {other: (material.of(first, metric), material.of(other, metric)) for other in others}
+    return better_by(first, pairs, metric, lower_is_better=lower)
+
+
+def better_by(
+    first: str,
+    pairs: Mapping[str, tuple[Mapping[int, float], Mapping[int, float]]],
+    what: str,
+    *,
+    lower_is_better: bool,
+) -> Verdict:
+    """The same of values (first's, other's) by seed.
+
+    It holds if the first is better than each; it does not if it is worse than one.
+    """
+    found = differences(pairs, lower_is_better=lower_is_better)
+    if len(found) < len(pairs):
+        return Verdict(word="cannot be told", why=f"{what}: an arm has no value")
+    words = [each.verdict for each in found]
+    word: Word = (
+        "does not hold" if "does not hold" in words
+        else "holds" if set(words) == {"holds"} else "cannot be told"
+    )  # fmt: skip
+    parts = [
+        f"{first} against {each.name}: {what} {each.paired.difference:+.3g} "
+        f"[{each.paired.low:.3g}, {each.paired.high:.3g}], better in {each.paired.wins} of "
+        f"{each.paired.n} pairs, p {each.p:.2g}" + (f" ({each.reason})" if each.reason else "")
+        for each in found
+    ]  # fmt: skip
+    return Verdict(word=word, why="; ".join(parts))
+
+
+def above(values: Sequence[float], bound: float, what: str, *, below: bool = False) -> Verdict:
+    """Whether values lie above a bound (or below): the whole interval of their mean does."""
+    own = [each for each in values if math.isfinite(each)]
+    sign = -1.0 if below else 1.0
+    side = "below" if below else "above"
+    if len(own) < FEWEST_ABOVE:
+        why = f"{what}: {len(own)} of the {FEWEST_ABOVE} seeds that it takes"
+        return Verdict(word="cannot be told", why=why)
+    found = summary(own)
+    why = (
+        f"{what}: {found.mean:.3g} [{found.low:.3g}, {found.high:.3g}] over {found.n} seeds, "
+        f"wanted {side} {bound:g}"
+    )
+    if min(sign * found.low, sign * found.high) > sign * bound:
+        return Verdict(word="holds", why=why)
+    if max(sign * found.low, sign * found.high) < sign * bound:
+        return Verdict(word="does not hold", why=why)
+    return Verdict(word="cannot be told", why=why)
+
+
+def share(successes: Sequence[bool], what: str, *, wanted: float = 0.8) -> Verdict:
+    """Whether most seeds do: at least `wanted` of them it holds, at most 1 - wanted it does not."""
+    num = len(successes)
+    why = f"{what}: {sum(successes)} of {num} seeds, wanted {100 * wanted:.0f} %"
+    if num < FEWEST:
+        return Verdict(word="cannot be told", why=f"{why}; it takes {FEWEST} seeds")
+    part = sum(successes) / num
+    word: Word = (
+        "holds" if part >= wanted else "does not hold" if part <= 1 - wanted else "cannot be told"
+    )
+    return Verdict(word=word, why=why)
+
+
+def both(*found: Verdict) -> Verdict:
+    """A claim of several parts: it holds if all do; it does not if one does not."""
+    words = [each.word for each in found]
+    word: Word = (
+        "does not hold" if "does not hold" in words
+        else "holds" if set(words) == {"holds"} else "cannot be told"
+    )  # fmt: skip
+    return Verdict(word=word, why="; ".join(each.why for each in found))
