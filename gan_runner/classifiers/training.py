@@ -61,6 +61,9 @@ RECIPES = {
     "fashion_mnist": Recipe(
         stages=((32,), (48, 64), (96, 128)), epochs=14, shift=1.5, scaling=0.05, flip=True,
     ),
+    "cifar10": Recipe(
+        stages=((32,), (48, 64), (96, 128)), epochs=16, shift=3.0, scaling=0.1, flip=True, erase=8,
+    ),
     "digits": Recipe(
         stages=((32, 48), (64, 64)), epochs=60, batch_size=64, shift=0.7, rotation=10.0,
         scaling=0.1, shear=0.1,

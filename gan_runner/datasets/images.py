@@ -100,7 +100,7 @@ def cifar10(
         "validation": train.part(validation_rows),
         "test": test.part(torch.arange(len(test.labels))),
     }
-    return published("cifar10", parts, cifar.CLASSES, asked)
+    return published("cifar10", parts, cifar.CLASSES, asked, classifier="cifar10")
 
 
 def stacked_mnist(

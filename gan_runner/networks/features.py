@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | vgg19 | VGG19 of torchvision (Simonyan and Zisserman 2015), ImageNet | "2_2", "5_4" (see `VGG`) |
 | efficientnet_lite0 | EfficientNet-Lite0, ImageNet | "_blocks.4", ... |
-| mnist, fashion_mnist, digits | the shipped classifiers | "convolutions.4", ... |
+| mnist, fashion_mnist, cifar10, digits | the shipped classifiers | "convolutions.4", ... |
 | FILE.safetensors | a classifier of your own | the same |
 | torchvision:NAME | any of torchvision's networks, ImageNet | its modules |
 

@@ -183,7 +183,7 @@ def test_stacked_mnist_refuses_classes(tmp_path: Path) -> None:
 def test_cifar10(jpeg_folder: Path) -> None:
     dataset = images.cifar10(num_validation=10, path=str(jpeg_folder))
     assert dataset.shape == (3, 32, 32)
-    assert dataset.classifier is None
+    assert dataset.classifier == "cifar10"
     assert dataset.classes is not None
     assert dataset.classes[3:6] == ("cat", "deer", "dog")
     sizes = {split: len(tensors["real"]) for split, tensors in dataset.splits.items()}
