@@ -41,7 +41,10 @@ class Arm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trained:
-    """A run of an arm. values: final metrics, none of a run that failed, for `error`'s reason."""
+    """A run of an arm. values: final metrics, none of a run that failed, for `error`'s reason.
+
+    steps: that it made.
+    """
 
     folder: Path
     seed: int
@@ -49,6 +52,7 @@ class Trained:
     values: Mapping[str, float] = field(default_factory=dict)
     protocols: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     error: str | None = None
+    steps: int = 0
 
     def series(self) -> Series:
         """Every logged number: tag -> steps, values."""

@@ -81,7 +81,11 @@ def share(successes: Sequence[bool], what: str, *, wanted: float = 0.8) -> Verdi
         return Verdict(word="cannot be told", why=f"{why}; it takes {FEWEST} seeds")
     part = sum(successes) / num
     word: Word = (
-        "holds" if part >= wanted else "does not hold" if part <= 1 - wanted else "cannot be told"
+        "holds"
+        if part >= wanted
+        else "does not hold"
+        if part <= round(1 - wanted, 12)
+        else "cannot be told"
     )
     return Verdict(word=word, why=why)
 

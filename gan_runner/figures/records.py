@@ -52,8 +52,8 @@ def record(
 def _arm(label: str, runs: Sequence[Trained], wanted: Wanted) -> str:
     seeds = [each.seed for each in runs]
     shown = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
-    steps = {_steps(each) for each in runs if each.error is None}
-    length = " or ".join(f"{each:,} steps" for each in sorted(steps)) or "no step"
+    steps = sorted({each.steps for each in runs})
+    length = " or ".join(f"{each:,}" for each in steps) + " steps"
     failed = sum(each.error is not None for each in runs)
     parts = [
         f"{label}: gan-run {' '.join(wanted.words)}", shown, length,
@@ -62,11 +62,6 @@ def _arm(label: str, runs: Sequence[Trained], wanted: Wanted) -> str:
     if failed:
         parts.append(f"{failed} of {len(runs)} failed")
     return ", ".join(parts)
-
-
-def _steps(run: Trained) -> int:
-    steps = run.series().get("epoch", ([0.0], []))[0]
-    return int(steps[-1])
 
 
 def write(made: Record, folder: Path) -> None:

@@ -160,6 +160,7 @@ class Store:
                     values=run.values,
                     protocols=run.protocols,
                     error=run.error if run.status != folders.COMPLETED else None,
+                    steps=int(result.read_result(folder)["step"]),
                 )
 
     def get(self, key: str) -> Trained | None:

@@ -1,0 +1,146 @@
+"""The command: figures made from real, tiny runs; reused, refused, interrupted, gone on with."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gan_runner.figures import command, drawing
+from gan_runner.figures.catalogue import FIGURES
+from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Verdict
+from gan_runner.figures.runs import Job, Request
+from gan_runner.figures.training import train
+
+TINY = ("model=bilinear", "training.steps=30", "training.log_every=10")
+
+
+def _draw(material: Material) -> Drawing:
+    canvas, (axes,) = drawing.canvas("radius")
+    drawing.curves(axes, material.runs["simultaneous"], {"point/radius": "radius"})
+    values = material.of("simultaneous", "distance")
+    word = "holds" if min(values.values()) > 1 else "cannot be told"
+    return Drawing(
+        canvas=canvas, numbers={"distance": f"{values}"},
+        verdicts={"I1": Verdict(word=word, why="measured")},  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _figure(name: str = "x", *overrides: str) -> Figure:
+    arm = Arm(overrides=(*TINY, "model.update=simultaneous", *overrides))
+    return Figure(
+        paper="introduction", name=name, shows="a radius", arms={"simultaneous": arm}, draw=_draw,
+        differs="", minutes=1, seeds=2, claims=("I1",),
+    )  # fmt: skip
+
+
+def test_a_figure_is_made_from_runs_and_made_again_from_the_same(tmp_path: Path) -> None:
+    request = Request(out=tmp_path / "outputs" / "figures", at_once=2)
+    assert command.make([_figure()], request) == {}
+    folder = request.out / "introduction"
+    assert {each.name for each in folder.iterdir()} == {"x.png", "x.pdf", "x.txt", "x.json"}
+    assert "seeds 0 to 1, 30 steps" in " ".join((folder / "x.txt").read_text().split())
+    results = sorted(request.out.glob("runs/cpu/*/result.json"))
+    assert len(results) == 2
+    stamps = [each.stat().st_mtime_ns for each in results]
+    before = (folder / "x.png").read_bytes()
+    # Another figure wants the same runs and one more.
+    assert command.make([_figure(), _figure("y", "training.seed=0")], request) == {}
+    assert [each.stat().st_mtime_ns for each in results] == stamps
+    assert (folder / "x.png").read_bytes() == before
+    assert len(list(request.out.glob("runs/cpu/*/result.json"))) == 2
+    page = command.assemble(request).read_text(encoding="utf-8")
+    assert 'class="holds">holds' in page
+    assert (folder / "contact_sheet.png").exists() is False  # x is none of the catalogue's
+
+
+def test_a_run_made_elsewhere_under_outputs_is_found(tmp_path: Path) -> None:
+    words = [*TINY, "model.update=simultaneous", "training.seed=1"]
+    subprocess.run(
+        [sys.executable, "-m", "gan_runner", *words, f"hydra.run.dir={tmp_path}/outputs/mine"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    request = Request(out=tmp_path / "outputs" / "figures")
+    assert command.make([_figure()], request) == {}
+    assert len(list(request.out.glob("runs/cpu/*/result.json"))) == 1
+
+
+def test_what_is_refused_is_said_and_the_rest_is_made(tmp_path: Path) -> None:
+    request = Request(out=tmp_path / "outputs" / "figures")
+    late = _figure("late", "model.start=[1.0]")  # refused when the game is built
+    refused = command.make([_figure("early", "optimizer.lr=-1"), late, _figure()], request)
+    assert set(refused) == {"introduction-early", "introduction-late"}
+    assert "lr" in refused["introduction-early"]
+    assert "\n" not in refused["introduction-late"]
+    assert (request.out / "introduction" / "x.png").is_file()
+
+
+def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    words = (
+        "model=vgan", "dataset=ring8", "training.steps=1000000", "training.checkpoint_every=200",
+        "metrics=none", "device=cpu",
+    )  # fmt: skip
+    job = Job(words=words, folder=tmp_path / "run", keys=(), label="long")
+    script = (
+        "from pathlib import Path; from gan_runner.figures.runs import Job;"
+        "from gan_runner.figures.training import train;"
+        f"list(train([Job(words={words!r}, folder=Path({str(job.folder)!r}), keys=(),"
+        " label='long')], at_once=1))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    last = job.folder / "checkpoints" / "last.pt"
+    for _ in range(600):
+        if last.is_file():
+            break
+        time.sleep(0.1)
+    assert last.is_file()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert b"Interrupted" in said
+    reached = last.stat().st_mtime_ns
+    time.sleep(1.5)
+    assert last.stat().st_mtime_ns == reached, "the run goes on although it was stopped"
+    assert "resume=" not in (job.folder / "overrides.yaml").read_text()
+    # The same job again: it resumes; it is stopped again, for it is long.
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE)
+    for _ in range(600):
+        if last.stat().st_mtime_ns > reached:
+            break
+        time.sleep(0.1)
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate(timeout=60)
+    rows = (job.folder / "metrics.csv").read_text().splitlines()[1:]
+    steps = [int(row.partition(",")[0]) for row in rows]
+    assert steps[0] < 200
+    assert steps == sorted(set(steps)), "it began anew"
+
+
+def test_train_yields_refusals(tmp_path: Path) -> None:
+    job = Job(words=("model=none_such",), folder=tmp_path / "run", keys=("a",), label="bad")
+    (ended,) = train([job], at_once=1)
+    assert ended.refusal is not None
+    assert "none_such" in ended.refusal
+    assert "\n" not in ended.refusal
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main(["--list"]) == 0
+    text = capsys.readouterr().out
+    assert all(each.id in text and each.shows in text for each in FIGURES)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["none_such"], "no figure or paper 'none_such'"), (["--scale", "huge"], "invalid choice"),
+     (["--seeds", "0"], "at least 1")],
+)  # fmt: skip
+def test_a_slip_is_one_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command.main(words) == 2
+    assert said in capsys.readouterr().err
