@@ -29,7 +29,8 @@ KEYS = (
     "status", "error", "name", "metrics", "step", "steps", "epochs", "updates", "timings",
     "versions", "git_commit", "device", "config_hash", "health", "folder",
 )  # fmt: skip
-NUMBERLESS = ("name", "resume")  # of a config: change where a run is kept, not what it computes
+# Of a config: what changes where a run is kept or how it is shown, not what it computes.
+NUMBERLESS = ("name", "resume", "tensorboard_axis")
 PACKAGES = ("torch", "numpy", "scipy", "hydra-core", "omegaconf")
 
 

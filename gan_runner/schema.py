@@ -908,6 +908,10 @@ class Run:
     metrics: Metrics = option(Metrics(), "what is measured")
     name: str = option("${model.name}_${dataset.name}", "name of the run, in folders and tables")
     resume: str | None = option(None, "run folder to continue")
+    tensorboard_axis: str = option(
+        "steps", "what TensorBoard counts: steps, or real images (samples) that D has seen",
+        choices=("steps", "images"),
+    )  # fmt: skip
 
 
 SCHEMAS: dict[str, dict[str, type]] = {

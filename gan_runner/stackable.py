@@ -11,6 +11,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from gan_runner import registry, schema
+from gan_runner.result import NUMBERLESS
 
 Config = Mapping[str, Any]
 OPTIMIZERS = ("adam", "rmsprop", "sgd")  # those with a stacked form
@@ -23,7 +24,7 @@ _GROUPS = ("model", "loss", "penalty")  # whose numbers objectives read as tenso
 
 def structure(config: Config) -> str:
     """What of a config decides code and shapes: runs with equal structures can be stacked."""
-    kept = {key: value for key, value in config.items() if key not in ("name", "resume")}
+    kept = {key: value for key, value in config.items() if key not in NUMBERLESS}
     for group in _GROUPS:
         kept[group] = {
             key: _presence(value, key) if key in _numbers(group) else value

@@ -18,6 +18,13 @@ from gan_runner.metrics.protocol import METRICS, Measurement, applicable
 from gan_runner.plots import png
 
 FOLDER = "tb"
+CHARTS = {
+    "losses": ["loss/.*"],
+    "D's outputs": ["output/.*"],
+    "gradient norms": ["gradient_norm/.*"],
+    "learning rates": ["learning_rate/.*"],
+    "metrics": ["metrics/.*", "validation/.*"],
+}
 
 
 class TensorBoard(Callback):
@@ -28,6 +35,9 @@ class TensorBoard(Callback):
     its config under dotted names, lists as text, nulls left out; the row says "success" once the
     run is completed. Events are on the disk when a log event ends, so that a killed run has in
     `tb/` what its checkpoint knows; a resume hides what was logged after the checkpoint.
+
+    The custom scalars' tab puts players' losses, D's outputs, gradients and metrics side by side.
+    The axis counts steps, or with `tensorboard_axis: images` the real images that D has seen.
 
     A picture that `Pictures` has saved before this callback's turn is taken from its file.
 
@@ -43,14 +53,16 @@ class TensorBoard(Callback):
         from torch.utils.tensorboard import SummaryWriter  # takes two seconds
 
         self._start = start
+        self._unit = _unit(start.config)
         folder = start.folder / FOLDER
         _wait_for_a_later_name(folder)
         # Readers take the first session of a run for a start, a later one for a restart, so the
         # first must be marked too.
-        self._writer = SummaryWriter(str(folder), purge_step=start.first_step + 1)
+        self._writer = SummaryWriter(str(folder), purge_step=start.first_step * self._unit + 1)
         experiment, session, self._session_end = _hparams(start)
         self._add(experiment)
         self._add(session)
+        self._add(_layout())
         self._writer.flush()
 
     def on_log(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -80,7 +92,7 @@ class TensorBoard(Callback):
         self.on_log(step, {f"metrics/{name}": found.value for name, found in measurements.items()})
 
     def on_message(self, step: int, message: str) -> None:
-        self._writer.add_text("health", message, step)
+        self._writer.add_text("health", message, step * self._unit)
 
     def on_end(self, step: int, result: Mapping[str, Any]) -> None:
         if self._writer is None:
@@ -90,7 +102,8 @@ class TensorBoard(Callback):
         self._writer.close()
 
     def _add(self, summary: Any, step: int | None = None) -> None:
-        self._writer.file_writer.add_summary(summary, step)
+        on_axis = None if step is None else step * self._unit
+        self._writer.file_writer.add_summary(summary, on_axis)
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, float | str]:
@@ -111,6 +124,23 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, float | st
         else:
             flat[name] = json.dumps(value, default=str)
     return flat
+
+
+def _unit(config: Mapping[str, Any]) -> int:
+    """How much of the axis a step is: one, or a batch of images."""
+    if config.get("tensorboard_axis", "steps") == "steps":
+        return 1
+    return int(config["training"]["batch_size"])
+
+
+def _layout() -> Any:
+    """What the custom scalars' tab shows: charts of several tags each, by regular expressions."""
+    from torch.utils.tensorboard import summary
+
+    custom: Any = summary.custom_scalars  # its types are not given
+    return custom({
+        title: {title: ["Multiline", list(tags)]} for title, tags in CHARTS.items()
+    })  # fmt: skip
 
 
 def _hparams(start: RunStart) -> tuple[Any, Any, Any]:

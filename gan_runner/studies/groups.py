@@ -18,7 +18,7 @@ Replica = int | str  # a seed; "init=3" where a single stream's seed was swept
 
 # What changes no number that is reported, or says where things are.
 IGNORED = frozenset({
-    "name", "resume",
+    "name", "resume", "tensorboard_axis",
     "device.name", "device.index", "device.compile", "device.threads",
     "training.seed", "training.seeds",
     "training.log_every", "training.sample_every", "training.checkpoint_every",

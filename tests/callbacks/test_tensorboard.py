@@ -242,3 +242,24 @@ def test_flatten_keeps_numbers_and_leaves_nulls_out() -> None:
 @pytest.fixture(autouse=True)
 def _quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.ERROR, logger="tensorboard")
+
+
+def test_the_axis_counts_images_if_so_chosen(tmp_path: Path) -> None:
+    config = {**CONFIG, "tensorboard_axis": "images", "training": {"batch_size": 64}}
+    callback = TensorBoard()
+    callback.on_start(begin(tmp_path, config=config))
+    train(callback, range(1, 11))
+    callback.on_end(10, {"status": "completed"})
+    assert [step for step, _ in scalars(tmp_path, "loss/D")] == [64 * each for each in range(1, 11)]
+    assert scalars(tmp_path, "metrics/mmd")[0][0] == 640
+
+
+def test_a_resume_hides_as_many_images(tmp_path: Path) -> None:
+    config = {**CONFIG, "tensorboard_axis": "images", "training": {"batch_size": 64}}
+    for first, last in ((0, 8), (5, 10)):
+        callback = TensorBoard()
+        callback.on_start(begin(tmp_path, config=config, first_step=first))
+        train(callback, range(first + 1, last + 1))
+    callback.on_end(10, {"status": "completed"})
+    found = [step for step, _ in scalars(tmp_path, "loss/D")]
+    assert found == [64 * each for each in range(1, 11)]
