@@ -18,6 +18,7 @@ from gan_runner.sweeps import plan
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
+CATALOGUE = (ROOT / "docs/catalogue.md").read_text(encoding="utf-8")
 SHELL = re.findall(r"^```bash\n(.*?)^```", PAGE, re.S | re.M)
 LINES = [line for block in SHELL for line in block.splitlines()]
 RUNS = [line for line in LINES if line.startswith("gan-run")]
@@ -27,7 +28,7 @@ RUNS = [line for line in LINES if line.startswith("gan-run")]
 )
 PAGES = (
     "README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/results.md",
-    "docs/run-folder.md",
+    "docs/run-folder.md", "docs/catalogue.md",
 )  # fmt: skip
 
 # Stands in for an installed command: the same words, but short runs.
@@ -40,6 +41,8 @@ if {name!r} == "gan-run" and not told:
     words += ["metrics.num_generated=200", "metrics.num_real=200", "training.sample_every=1000"]
     if not any(word.startswith(("training.steps", "training.epochs")) for word in words):
         words.append("training.steps=20")
+if {name!r} == "gan-figures" and "--list" not in words:
+    words += ["--scale", "smoke", "--seeds", "1"]
 sys.argv = [{name!r}, *words]
 from gan_runner.{module} import main
 sys.exit(main())
@@ -64,8 +67,11 @@ def execute(program: list[str], here: Path) -> subprocess.CompletedProcess[str]:
     """Run a program in a folder, with the project's commands on its path."""
     scripts = here / "scripts"
     scripts.mkdir(exist_ok=True)
-    commands = ("gan-run", "cli"), ("gan-sample", "sample"), ("gan-eval", "evaluate")
-    for name, module in (*commands, ("gan-report", "report")):
+    commands = {
+        "gan-run": "cli", "gan-sample": "sample", "gan-eval": "evaluate", "gan-report": "report",
+        "gan-figures": "figures.command",
+    }  # fmt: skip
+    for name, module in commands.items():
         text = COMMAND.format(python=sys.executable, root=str(ROOT), name=name, module=module)
         (scripts / f"{name}.py").write_text(text, encoding="utf-8")
         start = f"#!/bin/sh\nexec '{sys.executable}' '{scripts / name}.py' \"$@\"\n"
@@ -110,7 +116,7 @@ def test_every_command_composes(line: str, here: Path, monkeypatch: pytest.Monke
 def test_the_page_shows_every_use() -> None:
     text = "\n".join(LINES)
     for use in (" -m ", "resume=", "--config-dir", "--cfg job", "device=meta", "gan-sample ",
-                "gan-eval ", "tensorboard ", "dataset.path=", "-sc install=bash"):  # fmt: skip
+                "gan-eval ", "gan-report ", "gan-figures ", "tensorboard ", "dataset.path=", "-sc install=bash"):  # fmt: skip
         assert use in text, f"no example of {use}"
     assert len(RUNS) > 12
 
@@ -124,7 +130,7 @@ def test_the_refusal_shown_is_the_real_one() -> None:
 
 def names_in_table(head: str) -> set[str]:
     """The names in backticks in the first column of the table under a head."""
-    table = PAGE.partition(f"| {head} |")[2].partition("\n\n")[0]
+    table = CATALOGUE.partition(f"| {head} |")[2].partition("\n\n")[0]
     rows = [row for row in table.splitlines() if row.startswith("| `")]
     return {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])}
 
@@ -159,7 +165,7 @@ def test_links_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\((?!https?://)([^)#\s]+)", text)
     for link in links:
         assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
-    assert links or page == "docs/run-folder.md"
+    assert links or page in ("docs/run-folder.md", "docs/catalogue.md")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -167,7 +173,8 @@ def test_make_targets_exist(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     text = (ROOT / page).read_text(encoding="utf-8")
     for name in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.M):
-        assert re.search(rf"^{name}:", makefile, re.M), f"{page}: make {name}"
+        rules = re.escape(name), f"{name.partition('-')[0]}-%"
+        assert any(re.search(rf"^{rule}:", makefile, re.M) for rule in rules), f"{page}: {name}"
 
 
 # --- slow: the commands, block by block, each in a folder of its own ------------------------------
@@ -199,7 +206,9 @@ def test_every_block_runs(block: str, here: Path) -> None:
     lines = [line for part in (*before, block) for line in part.splitlines()]
     run = execute(["bash", "-c", "set -euo pipefail\n" + "\n".join(lines)], here)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
-    assert len(list(here.glob("outputs/**/result.json"))) == runs_made(lines)
+    made_runs = {*here.glob("outputs/**/result.json")} - {*here.glob("outputs/figures/**/*.json")}
+    assert len(made_runs) == runs_made(lines)
+    assert (here / "outputs/figures/smoke/index.html").is_file() == ("gan-figures" in block)
     assert ("walked: adversarial/D, adversarial/G" in run.stdout) == ("device=meta" in block)
     for name in re.findall(r"--output (\S+)", block):
         assert (here / name).stat().st_size > 0
@@ -225,3 +234,11 @@ def test_the_python_example_runs(here: Path) -> None:
 def test_importing_the_package_does_not_import_torch(here: Path) -> None:
     code = "import sys, gan_runner; sys.exit('torch' in sys.modules)"
     assert execute([sys.executable, "-c", code], here).returncode == 0
+
+
+def test_the_catalogue_is_counted() -> None:
+    numbers = re.search(
+        r"(\d+) models, (\d+) losses, (\d+) penalties, (\d+) data sets", PAGE
+    ).groups()
+    groups = ("model", "loss", "penalty", "dataset")
+    assert [int(each) for each in numbers] == [len(conf_files.options(each)) for each in groups]

@@ -19,7 +19,7 @@ from gan_runner.figures.training import train
 from gan_runner.studies.study_command import SCALES
 
 log = logging.getLogger("gan_runner.figures")
-PROGRAM = "gan_runner.figures"
+PROGRAM = "gan-figures"
 
 
 def make(figures: Sequence[Figure], request: Request) -> dict[str, str]:
