@@ -116,7 +116,8 @@ def test_every_command_composes(line: str, here: Path, monkeypatch: pytest.Monke
 def test_the_page_shows_every_use() -> None:
     text = "\n".join(LINES)
     for use in (" -m ", "resume=", "--config-dir", "--cfg job", "device=meta", "gan-sample ",
-                "gan-eval ", "gan-report ", "gan-figures ", "tensorboard ", "dataset.path=", "-sc install=bash"):  # fmt: skip
+                "gan-eval ", "gan-report ", "gan-figures ", "tensorboard ", "dataset.path=",
+                "-sc install=bash"):  # fmt: skip
         assert use in text, f"no example of {use}"
     assert len(RUNS) > 12
 
