@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gan_runner.arguments import answer, at_least, say
 from gan_runner.errors import Interrupted
-from gan_runner.figures import drawing, page, records, sheets
+from gan_runner.figures import claims_table, drawing, page, records, sheets
 from gan_runner.figures.catalogue import FIGURES, chosen
 from gan_runner.figures.figure import Figure, Paper
 from gan_runner.figures.runs import Job, Request, Store, Wanted, jobs, wanted
@@ -91,7 +91,7 @@ def _draw_ready(
 
 
 def assemble(request: Request) -> Path:
-    """Write the contact sheets and the page of all figures that are there; returns the page."""
+    """Write contact sheets, page and table of all figures that are there; returns the page."""
     made = records.read_all(request.folder)
     papers: dict[Paper, list[tuple[str, Path]]] = {}
     for figure in FIGURES:
@@ -100,6 +100,7 @@ def assemble(request: Request) -> Path:
             papers.setdefault(figure.paper, []).append((figure.id, path))
     for paper, pictures in papers.items():
         sheets.contact_sheet(pictures, request.folder / paper / "contact_sheet.png")
+    claims_table.write(made, request.folder)
     return page.write(made, request.folder)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_runner.figures import page, records
+from gan_runner.figures import claims_table, page, records
 from gan_runner.figures.catalogue import FIGURES, chosen
 from gan_runner.figures.claims import CLAIMS
 from gan_runner.figures.figure import PAPERS, Verdict
@@ -100,3 +100,12 @@ def test_the_page_lays_claim_figure_numbers_and_verdict_side_by_side(tmp_path: P
     assert text.count("not run") >= len(CLAIMS) - 1
     assert "<script" not in text
     assert "http" not in text
+
+
+def test_the_table_names_every_claim_once() -> None:
+    text = claims_table.markdown({RECORD.id: RECORD})
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    assert [row.split(" | ")[0].strip("| ") for row in rows if row[2] in "AIOSM"] == list(CLAIMS)
+    assert "| **does not hold** | `anatomizing-mse` |" in text
+    assert "*Found* (scale cpu): worse in 26 of 32 <pairs>." in text
+    assert text.count("not run") == len(CLAIMS) - 1
