@@ -9,6 +9,7 @@ import argparse
 import difflib
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, say
@@ -48,6 +49,12 @@ def _parser() -> Parser:
     add(
         "--checkpoint", metavar="NAME", help="last, best, or another name in the run's checkpoints/"
     )
+    add(
+        "--photographs", metavar="FOLDER",
+        help="instead, of a run that enlarges: PSNR and SSIM of a folder's photographs, and of "
+        "bicubic ones",
+    )  # fmt: skip
+    add("--output", type=Path, metavar="FILE.csv", help="with --photographs: a row for each")
     add("--device", choices=DEVICES, help="where to compute")
     return parser  # fmt: skip
 
@@ -77,8 +84,12 @@ def _command(argv: Sequence[str]) -> None:
     from gan_runner import result
     from gan_runner.loading import load
 
+    _check_apart(given)
     file = given.folder / "result.json"
     loaded = load(given.folder, checkpoint_name=_checkpoint_name(given), device=given.device)
+    if given.photographs is not None:
+        _judge_photographs(loaded, given)
+        return
     if file.is_file():
         result.read_result(file)  # refused before anything is computed
     entry = evaluate(loaded, options_of(loaded, given))
@@ -91,6 +102,35 @@ def _command(argv: Sequence[str]) -> None:
     else:
         reason = "the run goes on, or was killed"
         say(PROGRAM, f"nothing is written: {given.folder} has no result.json ({reason})")
+
+
+def _check_apart(given: argparse.Namespace) -> None:
+    """Refuse options that mean nothing together.
+
+    Raises:
+        ValueError: names them.
+    """
+    if given.photographs is None:
+        if given.output is not None:
+            raise ValueError("--output: goes with --photographs")
+        return
+    for option in ("metrics", "number", "num_real", "split"):
+        if getattr(given, option) is not None:
+            raise ValueError(f"--{option.replace('_', '-')}: does not go with --photographs")
+    if given.output is not None and given.output.suffix.lower() != ".csv":
+        raise ValueError(f"--output={given.output}: a table is written as .csv")
+
+
+def _judge_photographs(loaded: Loaded, given: argparse.Namespace) -> None:
+    from gan_runner import photograph_pictures, photograph_table
+    from gan_runner.result import write_atomic
+
+    near, said = photograph_pictures.judge(loaded, given.photographs)
+    print(f"{loaded.config['name']}: step {loaded.step:,}, {loaded.host.device.type}\n")
+    print(f"{photograph_table.table(near)}\n\n{said}")
+    if given.output is not None:
+        write_atomic(given.output, photograph_table.as_csv(near).encode())
+        print(f"\n  Written to    {given.output}")
 
 
 def _checkpoint_name(given: argparse.Namespace) -> str:

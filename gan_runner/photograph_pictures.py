@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -15,9 +15,13 @@ from gan_runner.callbacks.callback import Panel
 from gan_runner.datasets.dataset import as_floats
 from gan_runner.datasets.decoding import read_image
 from gan_runner.datasets.photographs import Whole, as_image, as_tensor
+from gan_runner.datasets.superres import wholes_of
+from gan_runner.facts import features_name
 from gan_runner.image_plots import draw_panel
 from gan_runner.loading import Loaded, load
-from gan_runner.metrics.photographs import Enlarged, psnr_y, ssim_y
+from gan_runner.metric_inputs import find_look
+from gan_runner.metrics.photographs import Enlarged
+from gan_runner.photograph_table import Nearnesses, mean, measure, table
 from gan_runner.plots import png
 from gan_runner.process import process_settings, threads
 
@@ -66,8 +70,6 @@ def compare(loaded: Loaded, given: argparse.Namespace) -> tuple[Path, bytes, str
     path: Path = given.output or given.folder / "photographs.png"
     if path.suffix.lower() != ".png":
         raise ValueError(f"--output={path}: photographs are drawn as .png")
-    if given.input is not None:
-        raise ValueError("--input: does not go with --photographs")
     wholes = (loaded.prepared.dataset.wholes or {}).get(given.split)
     if not wholes:
         raise ValueError(
@@ -83,7 +85,35 @@ def compare(loaded: Loaded, given: argparse.Namespace) -> tuple[Path, bytes, str
         ways[f"{name} ({folder.name})" if is_taken else name] = _way(other, given.memory_limit)
     ways[loaded.config["name"]] = _way(loaded, given.memory_limit)
     found = {name: [way(each) for each in wholes] for name, way in ways.items()}
-    return path, png(draw_panel(panel(found))), table(found)
+    near = measure(found)
+    return path, png(draw_panel(panel(found, near))), table(near)
+
+
+def judge(loaded: Loaded, folder: str) -> tuple[Nearnesses, str]:
+    """How near a run brings a folder's photographs to the originals, bicubic beside it.
+
+    Returns:
+        What was measured, and how, in a sentence.
+
+    Raises:
+        ValueError: the run enlarges no photographs, or the folder holds none that can be read.
+    """
+    scale = _scale(loaded)
+    if not scale:
+        raise ValueError(f"--photographs: {loaded.config['name']} does not enlarge photographs")
+    wholes = wholes_of("--photographs", folder, channels=loaded.prepared.dataset.shape[0],
+                       scale=scale)  # fmt: skip
+    name = features_name(loaded.prepared)
+    look = None if name is None else find_look(loaded.prepared)
+    ways: dict[str, Way] = {
+        "bicubic": upscaling.bicubic, loaded.config["name"]: _way(loaded, upscaling.LIMIT)
+    }  # fmt: skip
+    near = measure({way: [each(whole) for whole in wholes] for way, each in ways.items()}, look)
+    said = (
+        f"{len(wholes)} photographs x {scale}, made small by bicubic, antialiased down-sampling in "
+        f"8 bits; PSNR in dB and SSIM on Y, {scale} pixels of border cut off"
+    )
+    return near, said if name is None else f"{said}; distance of features of {name}"
 
 
 def check_beside(loaded: Loaded, other: Loaded, folder: Path) -> None:
@@ -115,10 +145,10 @@ def _way(loaded: Loaded, limit: float) -> Way:
     return way
 
 
-def panel(found: dict[str, list[Enlarged]]) -> Panel:
+def panel(found: Mapping[str, Sequence[Enlarged]], near: Nearnesses) -> Panel:
     """The middle of the first photographs, one a row; a way a column, the original last.
 
-    found: by way, the same photographs enlarged.
+    found: by way, the same photographs enlarged. near: what was measured of them.
     """
     columns = list(found.values())
     shown = columns[0][:MOST]
@@ -127,7 +157,8 @@ def panel(found: dict[str, list[Enlarged]]) -> Panel:
         [*(_middle(way[row].made, side) for way in columns), _middle(shown[row].real, side)]
         for row in range(len(shown))
     ]
-    words = [f"{psnr_y(each):.2f} dB, {ssim_y(each):.3f}" for each in columns]
+    means = [mean(near[way]) for way in found]
+    words = [f"{each.psnr:.2f} dB, {each.ssim:.3f}" for each in means]
     return Panel(
         images=as_floats(torch.stack([image for row in rows for image in row]), torch.float32),
         columns=len(columns) + 1,
@@ -141,21 +172,3 @@ def _middle(image: Tensor, side: int) -> Tensor:
     """The middle [C, side, side] of an image [C, H, W]."""
     top, left = ((length - side) // 2 for length in image.shape[1:])
     return image[:, top : top + side, left : left + side]
-
-
-def table(found: dict[str, list[Enlarged]]) -> str:
-    """PSNR in dB and SSIM of each photograph by each way, and their means."""
-    names = [each.name for each in next(iter(found.values()))]
-    lines = [["photograph", *found]]
-    for at, name in enumerate(names):
-        lines.append([name, *(_numbers([way[at]]) for way in found.values())])
-    lines.append(["mean", *(_numbers(way) for way in found.values())])
-    widths = [max(len(line[at]) for line in lines) for at in range(len(lines[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
-
-
-def _numbers(pairs: Sequence[Enlarged]) -> str:
-    return f"{psnr_y(pairs):.2f} {ssim_y(pairs):.4f}"

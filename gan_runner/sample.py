@@ -169,8 +169,27 @@ def _output(text: str) -> Path:
     return path
 
 
+def _check_together(given: argparse.Namespace) -> None:
+    """Refuse options that mean nothing together.
+
+    Raises:
+        ValueError: names them.
+    """
+    if given.in_w and not given.interpolate:
+        raise ValueError("--in-w: goes with --interpolate")
+    if given.beside and not given.photographs:
+        raise ValueError("--beside: goes with --photographs")
+    for option, value in {
+        "--input": given.input, "--number": given.number, "--class": given.label,
+        "--truncation": given.truncation, "--no-noise": given.no_noise or None,
+    }.items():  # fmt: skip
+        if given.photographs and value is not None:
+            raise ValueError(f"{option}: does not go with --photographs")
+
+
 def _command(argv: Sequence[str]) -> None:
     given = _parser().parse_args(argv)
+    _check_together(given)
     from gan_runner.loading import load
     from gan_runner.process import process_settings, threads
 
@@ -182,10 +201,6 @@ def _command(argv: Sequence[str]) -> None:
     if is_picture(given):
         _draw_pictures(loaded, given)
         return
-    if given.in_w:
-        raise ValueError("--in-w: goes with --interpolate")
-    if given.beside and not given.photographs:
-        raise ValueError("--beside: goes with --photographs")
     if given.photographs or (is_image and given.input is not None):
         _photographs(loaded, given)
         return

@@ -28,8 +28,6 @@ def make(loaded: Loaded, given: argparse.Namespace) -> Iterator[tuple[Panel, Pat
     Raises:
         ValueError: the game has no such picture, or the options do not fit it or each other.
     """
-    if given.in_w and not given.interpolate:
-        raise ValueError("--in-w: goes with --interpolate")
     for option in ("input", "number", "label"):
         if getattr(given, option) is not None and option not in _taken(given):
             shown = "class" if option == "label" else option

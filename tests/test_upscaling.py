@@ -12,8 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gan_runner import api, sample, schema, upscaling
+from gan_runner import api, evaluate, sample, schema, upscaling
 from gan_runner.datasets.photographs import as_tensor, larger
+from gan_runner.datasets.superres import wholes_of
 from gan_runner.metrics.photographs import psnr_y, ssim_y
 from gan_runner.networks.srresnet import Generator
 
@@ -118,10 +119,51 @@ def test_gan_sample_lays_ways_to_enlarge_side_by_side(
     assert 4 * side < picture.shape[1] < 5.5 * side  # bicubic, the run twice, the original
 
 
+def test_gan_eval_judges_a_folder_of_photographs(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)
+    for name, size in (("a", (96, 80)), ("b", (101, 67))):
+        Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(photos / f"{name}.png")
+    words = [str(folder), "--photographs", str(photos)]
+    assert evaluate.main([*words, "--output", str(tmp_path / "table.csv")]) == 0
+    told = capsys.readouterr().out
+    assert "2 photographs x 4" in told
+    rows = (tmp_path / "table.csv").read_text(encoding="utf-8").splitlines()
+    assert rows[0].startswith("photograph,way,psnr_y,ssim_y")
+    assert [row.split(",")[:2] for row in rows[1:3]] == [["a", "bicubic"], ["b", "bicubic"]]
+    pairs = [
+        upscaling.bicubic(each)
+        for each in wholes_of("x", str(photos), channels=3, scale=4)
+    ]  # fmt: skip
+    assert [float(row.split(",")[2]) for row in rows[1:3]] == [psnr_y([each]) for each in pairs]
+    assert f"{psnr_y(pairs):.2f} {ssim_y(pairs):.4f}" in told
+
+
+@pytest.mark.parametrize(("words", "reason"), [
+    (["--photographs", "none_such"], "--photographs=none_such: there is no such folder"),
+    (["--photographs", ".", "--split", "test"], "--split: does not go with --photographs"),
+    (["--photographs", ".", "--output", "x.npy"], "a table is written as .csv"),
+    (["--output", "x.csv"], "--output: goes with --photographs"),
+])  # fmt: skip
+def test_gan_eval_tells_mistakes_in_a_line(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], reason: str
+) -> None:
+    assert evaluate.main([str(folder), *words]) == 2
+    assert reason in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("words", "reason"), [
     (["--photographs", "--output", "x.npy"], "photographs are drawn as .png"),
     (["--photographs", "--input", "a.png"], "--input: does not go with --photographs"),
     (["--beside", "x"], "--beside: goes with --photographs"),
+    (["--interpolate", "--beside", "x"], "--beside: goes with --photographs"),
+    (["--photographs", "--number", "3"], "--number: does not go with --photographs"),
+    (["--photographs", "--class", "3"], "--class: does not go with --photographs"),
+    (["--photographs", "--truncation", "0.5"], "--truncation: does not go with --photographs"),
+    (["--photographs", "--no-noise"], "--no-noise: does not go with --photographs"),
     (["--photographs", "--beside", "nothing"], "nothing"),
     (["--input", "nothing.png"], "there is no such file"),
     (["--input", "nothing.png", "--output", "x.npy"], "written as .png"),

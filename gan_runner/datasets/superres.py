@@ -209,6 +209,18 @@ def find(path: str) -> Path:
     return there if there.exists() else given
 
 
+def wholes_of(key: str, path: str, *, channels: int, scale: int) -> Wholes:
+    """A folder's photographs, whole, to test on. key: of whoever asks, for refusals.
+
+    Raises:
+        ValueError: there is no such folder, no image in it, or one that cannot be read.
+    """
+    files = _files(key, path)
+    names = [each.stem for each in files]
+    photos = _read(key, files, channels, _GIB)
+    return Wholes(photos=photos, numbers=range(len(files)), names=names, scale=scale)
+
+
 def _files(key: str, path: str) -> list[Path]:
     root = find(path)
     if not root.is_dir():
