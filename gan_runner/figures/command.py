@@ -14,7 +14,7 @@ from gan_runner.errors import Interrupted
 from gan_runner.figures import claims_table, drawing, page, records, sheets
 from gan_runner.figures.catalogue import FIGURES, chosen
 from gan_runner.figures.figure import Figure, Paper
-from gan_runner.figures.runs import Job, Request, Store, Wanted, jobs, wanted
+from gan_runner.figures.runs import Job, Request, Store, Wanted, jobs, ready, wanted
 from gan_runner.figures.training import train
 from gan_runner.studies.study_command import SCALES
 
@@ -46,7 +46,7 @@ def make(figures: Sequence[Figure], request: Request) -> dict[str, str]:
     open_ = {each.id: each for each in figures if each.id in needed}
     _draw_ready(open_, needed, store, request, refused)
     lost: dict[str, str] = {}  # key -> why
-    for ended in train(waiting, at_once=request.at_once):
+    for ended in train(waiting, at_once=request.at_once, ready=lambda job: ready(job, store)):
         store.add(ended.job.folder)
         if ended.refusal is not None:
             lost |= dict.fromkeys(_not_there(ended.job, store), ended.refusal)

@@ -30,13 +30,15 @@ class Arm:
 
     experiment: of `conf/experiment`, without `_cpu`: the scale chooses the form, where there are
     two. overrides: as typed. cpu: further ones at scale cpu. stacked: its networks are small, so
-    that its seeds train as one stacked model.
+    that its seeds train as one stacked model. after: an arm of the figure, named before it, whose
+    run of the same seed gives the first weights.
     """
 
     experiment: str | None = None
     overrides: tuple[str, ...] = ()
     cpu: tuple[str, ...] = ()
     stacked: bool = False
+    after: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,7 +10,7 @@ import copy
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,23 +55,31 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """A run that a figure needs. key: what it computes. words: the command line, but its seed."""
+    """A run that a figure needs. key: what it computes. words: the command line, but its seed.
+
+    after: key of the run whose weights are the first.
+    """
 
     key: str
     seed: int
     words: tuple[str, ...]
     label: str
     stacked: bool
+    after: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A `gan-run` command: one run, or several seeds of an arm as a stack. keys: of its runs."""
+    """A `gan-run` command: one run, or several seeds of an arm as a stack. keys: of its runs.
+
+    after: key of the run that it starts from, which must be there first.
+    """
 
     words: tuple[str, ...]
     folder: Path
     keys: tuple[str, ...]
     label: str
+    after: str | None = None
 
 
 def wanted(figure: Figure, request: Request) -> dict[str, tuple[Wanted, ...]]:
@@ -83,10 +91,11 @@ def wanted(figure: Figure, request: Request) -> dict[str, tuple[Wanted, ...]]:
     seeds = request.seeds or figure.seeds
     if request.scale == "smoke" and request.seeds is None:
         seeds = min(seeds, SMOKE_SEEDS)
-    return {
-        label: _of_arm(arm, f"{figure.id}, {label}", range(seeds), request)
-        for label, arm in figure.arms.items()
-    }
+    found: dict[str, tuple[Wanted, ...]] = {}
+    for label, arm in figure.arms.items():
+        first = found[arm.after] if arm.after is not None else None
+        found[label] = _of_arm(arm, f"{figure.id}, {label}", range(seeds), request, first)
+    return found
 
 
 def words(arm: Arm, request: Request) -> tuple[str, ...]:
@@ -105,12 +114,27 @@ def words(arm: Arm, request: Request) -> tuple[str, ...]:
 
 
 def key(config: Mapping[str, Any]) -> str:
-    """What a config computes, wherever: its hash but for the device and its threads."""
+    """What a config computes, wherever: its hash but for the device and its threads.
+
+    A run folder that the first weights are from stands for what it computed.
+    """
     section = config.get("device") or {}
-    return result.config_hash({**config, "device": section.get("precision", "fp32")})
+    training = dict(config["training"])
+    source = training.get("init_from")
+    if source is not None and (Path(source) / folders.CONFIG).is_file():
+        training["init_from"] = _after(key(folders.read(Path(source)).config))
+    changed = {"device": section.get("precision", "fp32"), "training": training}
+    return result.config_hash({**config, **changed})
 
 
-def _of_arm(arm: Arm, label: str, seeds: range, request: Request) -> tuple[Wanted, ...]:
+def _after(key: str) -> str:
+    """What stands in a config for a run whose weights are the first."""
+    return f"after {key}"
+
+
+def _of_arm(
+    arm: Arm, label: str, seeds: range, request: Request, first: Sequence[Wanted] | None
+) -> tuple[Wanted, ...]:
     from gan_runner.run_folder import plain_config, with_absolute_paths
 
     typed = words(arm, request)
@@ -120,9 +144,15 @@ def _of_arm(arm: Arm, label: str, seeds: range, request: Request) -> tuple[Wante
     for seed in seeds:
         config = copy.deepcopy(plain)
         config["training"]["seed"] = seed
+        after = None if first is None else first[seed].key
+        if after is not None:
+            config["training"]["init_from"] = _after(after)
         found.append(
-            Wanted(key=key(config), seed=seed, words=typed, label=label, stacked=arm.stacked)
-        )
+            Wanted(
+                key=key(config), seed=seed, words=typed, label=label, after=after,
+                stacked=arm.stacked and after is None,
+            )
+        )  # fmt: skip
     return tuple(found)
 
 
@@ -180,6 +210,17 @@ class Store:
         return Material(scale=scale, runs=runs)
 
 
+def ready(job: Job, store: Store) -> Job | None:
+    """A job that can begin, with the run that it starts from named; None where it must wait."""
+    if job.after is None:
+        return job
+    found = store.get(job.after)
+    if found is None:
+        return None
+    typed = (*job.words, f"training.init_from={found.folder.resolve()}")
+    return replace(job, words=typed, after=None)
+
+
 def jobs(needed: Sequence[Wanted], store: Store, folder: Path) -> list[Job]:
     """The commands that make what is not there; a run that two figures want is made once."""
     missing = {each.key: each for each in needed if store.get(each.key) is None}
@@ -203,7 +244,7 @@ def _job(runs: list[Wanted], folder: Path) -> Job:
     place = folder / f"{_plain(runs[0].label)}_{short}"
     typed = (*runs[0].words, f"training.seed={first}")
     typed += (f"training.seeds={num}",) if num > 1 else ()
-    return Job(words=typed, folder=place, keys=keys, label=label)
+    return Job(words=typed, folder=place, keys=keys, label=label, after=runs[0].after)
 
 
 def _plain(text: str) -> str:

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from gan_runner.figures.runs import Job
 from gan_runner.signals import StopSignal
 
 log = logging.getLogger("gan_runner.figures")
+_NEVER = "the run that it starts from was not made"
 _EVERY = 0.2  # seconds between looks at the processes
 
 
@@ -41,8 +42,13 @@ class Ended:
     refusal: str | None
 
 
-def train(jobs: Sequence[Job], *, at_once: int) -> Iterator[Ended]:
+def train(
+    jobs: Sequence[Job], *, at_once: int, ready: Callable[[Job], Job | None] = lambda job: job
+) -> Iterator[Ended]:
     """Carry out commands, so many at once, and yield each as it ends.
+
+    ready: a job as it can begin, or None while it must wait for another; what waits for one that
+    never comes is refused.
 
     Raises:
         Interrupted: a signal came; the runs that go on were asked to save themselves first.
@@ -51,8 +57,14 @@ def train(jobs: Sequence[Job], *, at_once: int) -> Iterator[Ended]:
     try:
         with StopSignal() as stop:
             while waiting or going:
-                while waiting and len(going) < at_once and stop.signum is None:
-                    going.append(_start(waiting.pop(0)))
+                while len(going) < at_once and stop.signum is None:
+                    job = _next(waiting, ready)
+                    if job is None:
+                        break
+                    going.append(_start(job))
+                if not going:
+                    yield from (Ended(job=job, refusal=_NEVER) for job in waiting)
+                    return
                 if stop.signum is not None:
                     raise Interrupted(stop.signum)
                 ended = [each for each in going if each.process.poll() is not None]
@@ -63,6 +75,16 @@ def train(jobs: Sequence[Job], *, at_once: int) -> Iterator[Ended]:
                     time.sleep(_EVERY)
     finally:
         _stop(going)
+
+
+def _next(waiting: list[Job], ready: Callable[[Job], Job | None]) -> Job | None:
+    """Take the first command that can begin."""
+    for job in list(waiting):
+        found = ready(job)
+        if found is not None:
+            waiting.remove(job)
+            return found
+    return None
 
 
 def _start(job: Job) -> Process:

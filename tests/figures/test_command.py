@@ -120,6 +120,52 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     assert steps == sorted(set(steps)), "it began anew"
 
 
+def _pair(first: tuple[str, ...]) -> Figure:
+    """A figure whose second arm starts from the weights of its first."""
+    points = (
+        "dataset=ring8", "training.steps=10", "training.log_every=5", "metrics.names=[modes]",
+        "metrics.num_generated=50", "metrics.num_real=50",
+    )  # fmt: skip
+
+    def draw(material: Material) -> Drawing:
+        canvas, _ = drawing.canvas("x")
+        return Drawing(canvas=canvas, numbers=dict.fromkeys(material.runs, "there"))
+
+    arms = {
+        "first": Arm(overrides=("model=vgan", *points, *first)),
+        "second": Arm(overrides=("model=vgan", *points, "optimizer.lr=1e-3"), after="first"),
+    }
+    return Figure(
+        paper="study", name="x", shows="two", arms=arms, draw=draw, differs="", minutes=1, seeds=2
+    )
+
+
+def test_an_arm_starts_from_anothers_weights(tmp_path: Path) -> None:
+    request = Request(out=tmp_path / "outputs" / "figures", at_once=2)
+    assert command.make([_pair(())], request) == {}
+    folders = sorted(request.out.glob("runs/cpu/*/"))
+    assert [each.name.split("_")[2] for each in folders] == ["first"] * 2 + ["second"] * 2
+    for number in (0, 1):
+        config = (folders[2 + number] / "config.yaml").read_text(encoding="utf-8")
+        assert str(folders[number]) in config or str(folders[1 - number]) in config
+    # Elsewhere under outputs it is still the same run, and what it starts from, too.
+    (request.out / "runs").rename(request.out.parent / "moved")
+    for each in request.out.parent.glob("moved/cpu/*second*/config.yaml"):
+        text = each.read_text(encoding="utf-8")
+        old, new = str(request.out / "runs"), str(request.out.parent / "moved")
+        each.write_text(text.replace(old, new), encoding="utf-8")
+    assert command.make([_pair(())], request) == {}
+    assert not list(request.out.glob("runs/cpu/*/"))
+
+
+def test_what_waits_for_a_run_that_never_comes_is_refused(tmp_path: Path) -> None:
+    request = Request(out=tmp_path / "outputs" / "figures")
+    late = _pair(("dataset.radius=-1",))
+    refused = command.make([late], request)
+    assert set(refused) == {"study-x"}
+    assert not list(request.out.glob("runs/cpu/*second*"))
+
+
 def test_train_yields_refusals(tmp_path: Path) -> None:
     job = Job(words=("model=none_such",), folder=tmp_path / "run", keys=("a",), label="bad")
     (ended,) = train([job], at_once=1)

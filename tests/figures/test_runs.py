@@ -10,7 +10,7 @@ import pytest
 
 from gan_runner import result
 from gan_runner.figures.figure import Arm, Drawing, Figure, Material
-from gan_runner.figures.runs import Request, Store, Wanted, jobs, key, wanted, words
+from gan_runner.figures.runs import Job, Request, Store, Wanted, jobs, key, ready, wanted, words
 
 
 def _figure(**arms: Arm) -> Figure:
@@ -134,3 +134,18 @@ def test_material_is_there_when_all_runs_are(tmp_path: Path) -> None:
     assert found is not None
     assert found.of("arm", "mse") == {3: 0.5}
     assert store.material({"arm": [there, missing]}, "cpu") is None
+
+
+def test_a_source_of_weights_counts_by_what_it_computed(tmp_path: Path) -> None:
+    def after(source: Path) -> dict[str, Any]:
+        return {**CONFIG, "training": {"seed": 3, "init_from": str(source)}}
+
+    first, same = _run(tmp_path / "a", CONFIG), _run(tmp_path / "b", {**CONFIG, "name": "b"})
+    other = _run(tmp_path / "c", {**CONFIG, "training": {"seed": 4}})
+    assert key(after(first)) == key(after(same))
+    assert key(after(first)) != key(after(other))
+    waiting = Job(words=("a",), folder=tmp_path / "d", keys=(), label="d", after=key(CONFIG))
+    assert ready(waiting, Store()) is None
+    begun = ready(waiting, Store(tmp_path / "a"))
+    assert begun is not None
+    assert begun.words == ("a", f"training.init_from={first.resolve()}")
