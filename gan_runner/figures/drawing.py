@@ -144,6 +144,12 @@ def sample_pictures(run: Trained, num: int) -> list[tuple[int, Path]]:
     return [(int(found[each].stem.removeprefix("step_")), found[each]) for each in chosen]
 
 
+def epoch(run: Trained, step: int) -> float:
+    """Epochs of a run after so many steps, as its log has them."""
+    steps, values = run.series().get("epoch", ([], []))
+    return float(np.interp(step, [0.0, *steps], [0.0, *values]))
+
+
 def points(axes: Any, samples: Array, *, colour: str, name: str) -> None:
     """Draw points [N, 2 or 3]; three coordinates want axes of that projection."""
     coordinates = [samples[:, each] for each in range(samples.shape[1])]
