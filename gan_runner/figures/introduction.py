@@ -97,7 +97,7 @@ def orbits(material: Material) -> Drawing:
     panels[0].plot(math.sqrt(2) * np.cos(angle), math.sqrt(2) * np.sin(angle), color=drawing.INK)
     panels[0].set_title("infinitesimal steps")
     ratios: dict[str, float] = {}
-    for axes, arm, colour in zip(panels[1:5], material.runs, drawing.COLOURS, strict=True):
+    for axes, arm, colour in zip(panels[1:5], material.runs, drawing.COLOURS, strict=False):
         run = material.first(arm)
         a, b = path(run)
         far = distances(run)
