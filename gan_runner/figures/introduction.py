@@ -192,7 +192,10 @@ def arithmetic(material: Material) -> Drawing:
     for axes, arm in zip((left, middle), material.runs, strict=True):
         found = [_sum(each) for each in material.completed(arm)]
         known = [each for each in found if each is not None]
-        if known:
+        if not known:
+            axes.set_axis_off()
+            axes.set_title(f"{arm}: no samples of these classes")
+        else:
             images, names, *_ = known[0]
             drawing.images(axes, images, columns=SHOWN, title=arm)
             height = axes.get_images()[0].get_array().shape[0] / len(names)

@@ -9,10 +9,12 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from matplotlib.ticker import NullLocator
 
 from gan_runner.figures import digits, drawing, judging
 from gan_runner.figures.anatomizing import mean
 from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Trained
+from gan_runner.studies.figures import round_ticks
 from gan_runner.studies.statistics import summary
 
 LOSSES = {"loss/D": "D", "loss/G": "G"}
@@ -118,7 +120,8 @@ def weak(material: Material) -> Drawing:
     axes.set(xscale="log", yscale="log", ylabel=digits.LABEL,
              xlabel="units of that player's narrower layer")  # fmt: skip
     axes.set_xticks(widths, [f"{each}" for each in widths])
-    axes.minorticks_off()
+    axes.xaxis.set_minor_locator(NullLocator())
+    round_ticks(axes.yaxis)
     axes.legend(title="width varied of")
     smallest = [name(player, WIDTHS[0]) for player in ("G", "D")]
     verdict = judging.better(material, PRESET, smallest, digits.METRIC)
@@ -171,10 +174,13 @@ FIGURES = (
     Figure(
         paper="overview", name="realism", shows="cDCGAN against cGAN on digits, over seeds",
         arms={
-            "cDCGAN": Arm(overrides=(
-                "model=cdcgan", "dataset=digits", "network=dcgan", "optimizer=adam_dcgan",
-                "network.generator.width=32", "network.discriminator.width=32",
-            )),
+            "cDCGAN": Arm(
+                overrides=(
+                    "model=cdcgan", "dataset=digits", "network=dcgan", "optimizer=adam_dcgan",
+                    "network.generator.width=32", "network.discriminator.width=32",
+                ),
+                stacked=True,
+            ),
             "cGAN": digits.perceptron(model="cgan"),
         },
         seeds=10, minutes=12, draw=realism, claims=("O2",),
