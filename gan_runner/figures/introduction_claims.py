@@ -110,7 +110,7 @@ CLAIM_FIGURES = (
             **{f"ring8, {cost}": _ring(loss) for cost, loss in COSTS.items()},
             **{f"digits, {cost}": _digits(loss) for cost, loss in COSTS.items()},
         },
-        seeds=10, minutes=12, draw=heuristic, claims=("I2",),
+        seeds=10, minutes=13, draw=heuristic, claims=("I2",),
         differs=f"{_SMALL}pixels, and on a ring of 8 Gaussians.",
     ),
     Figure(
@@ -121,11 +121,11 @@ CLAIM_FIGURES = (
             "off in G's step": digits.perceptron(_DROPOUT, "model.discriminator_in_eval=true"),
             "never": digits.VGAN,
         },
-        seeds=10, minutes=5, draw=dropout, claims=("I3",), differs=f"{_SMALL}pixels.",
+        seeds=10, minutes=6, draw=dropout, claims=("I3",), differs=f"{_SMALL}pixels.",
     ),
     Figure(
         paper="introduction", name="half", shows="whether D gives 1/2 at the end",
-        arms={"ring8": _ring("nonsaturating"), "digits": digits.VGAN}, seeds=10, minutes=4,
+        arms={"ring8": _ring("nonsaturating"), "digits": digits.VGAN}, seeds=10, minutes=6,
         draw=half, claims=("I4",), differs=f"{_SMALL}pixels, and on a ring of 8 Gaussians.",
     ),
 )  # fmt: skip

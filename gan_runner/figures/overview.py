@@ -32,23 +32,24 @@ def training(material: Material, *, title: str) -> Drawing:
     """Samples over epochs, final samples by class where there are labels, and the losses."""
     (arm,) = material.runs
     runs, run = material.completed(arm), material.first(arm)
-    canvas, panels = drawing.canvas(title, 2, PANELS, size=(2.1, 2.2))
-    for axes in panels[:PANELS]:
+    canvas, (whole,) = drawing.canvas(title, size=(10.5, 4.9))
+    whole.remove()
+    above, below = canvas.subfigures(2, 1, height_ratios=(1, 1.25))
+    panels = above.subplots(1, PANELS)
+    for axes in panels:
         axes.set_axis_off()
     for axes, (step, file) in zip(panels, drawing.sample_pictures(run, PANELS), strict=False):
         axes.set_axis_on()
         drawing.picture(axes, file, f"epoch {drawing.epoch(run, step):.3g}")
-    grid = panels[0].get_gridspec()
-    for axes in panels[PANELS:]:
-        axes.remove()
     by_class = _by_class(run)
-    if by_class is not None:
-        below = canvas.add_subplot(grid[1, :2])
-        drawing.images(below, by_class, columns=PER_CLASS, title="a row a class")
-    left = canvas.add_subplot(grid[1, 2:] if by_class is not None else grid[1, :])
-    drawing.curves(left, runs, LOSSES, x="epoch")
-    left.set_ylabel("loss (nats)")
-    left.legend()
+    if by_class is None:
+        axes = below.subplots()
+    else:
+        grid, axes = below.subplots(1, 2, width_ratios=(1, 2.4))
+        rows_of_classes(grid, by_class, "a row a class")
+    drawing.curves(axes, runs, LOSSES, x="epoch")
+    axes.set_ylabel("loss (nats)")
+    axes.legend()
     numbers = {
         label: mean(list(material.of(arm, metric).values()))
         for metric, label in METRICS.items() if material.of(arm, metric)
@@ -69,15 +70,21 @@ def _by_class(run: Trained) -> np.ndarray[Any, np.dtype[Any]] | None:
     return np.concatenate([each.numpy() for each in made])
 
 
+def rows_of_classes(axes: Any, samples: np.ndarray[Any, np.dtype[Any]], title: str) -> None:
+    """Lay samples [10 PER_CLASS, C, H, W] out, each row with its class."""
+    drawing.images(axes, samples, columns=PER_CLASS, title=title)
+    drawing.row_names(axes, [f"{each}" for each in range(len(samples) // PER_CLASS)])
+
+
 def control(material: Material) -> Drawing:
     """How often a sample is read as the label that was asked for; claim O1."""
-    canvas, (axes,) = drawing.canvas("Control by labels, one point a seed", size=(6.4, 2.4))
+    canvas, (axes,) = drawing.canvas("Control by labels, one point a seed", size=(6.4, 2.6))
     values = {arm: list(material.of(arm, "label_agreement").values()) for arm in material.runs}
     drawing.by_seed(axes, values, label="share of samples read as the label asked for")
     axes.set_xlim(0, 1.02)
     drawing.mark(axes, CHANCE, "chance", vertical=True, style=":")
     drawing.mark(axes, AGREES, "wanted", vertical=True)
-    axes.legend(loc="center")
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
     parts = [judging.above(each, AGREES, arm) for arm, each in values.items()]
     return Drawing(
         canvas=canvas, numbers={arm: mean(each) for arm, each in values.items()},
@@ -94,7 +101,7 @@ def realism(material: Material) -> Drawing:
     for axes, arm in zip(panels[1:], material.runs, strict=True):
         made = _by_class(material.first(arm))
         assert made is not None  # both have labels
-        drawing.images(axes, made, columns=PER_CLASS, title=f"{arm}, a row a class")
+        rows_of_classes(axes, made, f"{arm}, a row a class")
     first, *others = material.runs
     return Drawing(
         canvas=canvas,
@@ -147,28 +154,28 @@ _SMALLER = f"{_EMPTY}. At cpu scale fewer epochs"
 FIGURES = (
     Figure(
         paper="overview", name="gan", shows="GAN of perceptrons on MNIST over epochs",
-        arms={"GAN": Arm(experiment="overview_gan")}, minutes=15,
+        arms={"GAN": Arm(experiment="overview_gan")}, minutes=14,
         draw=partial(training, title="GAN on MNIST"), differs=f"{_SMALLER}.",
     ),
     Figure(
         paper="overview", name="dcgan", shows="DCGAN on MNIST over epochs",
-        arms={"DCGAN": Arm(experiment="overview_dcgan")}, minutes=15,
+        arms={"DCGAN": Arm(experiment="overview_dcgan")}, minutes=12,
         draw=partial(training, title="DCGAN on MNIST"),
         differs=f"{_SMALLER}, at 28 x 28 pixels in place of 64 x 64, narrower.",
     ),
     Figure(
         paper="overview", name="cgan", shows="cGAN of perceptrons on MNIST over epochs, by class",
-        arms={"cGAN": CGAN}, minutes=15, draw=partial(training, title="cGAN on MNIST"),
+        arms={"cGAN": CGAN}, minutes=12, draw=partial(training, title="cGAN on MNIST"),
         differs=f"{_SMALLER}.",
     ),
     Figure(
         paper="overview", name="cdcgan", shows="cDCGAN on MNIST over epochs, by class",
-        arms={"cDCGAN": CDCGAN}, minutes=12, draw=partial(training, title="cDCGAN on MNIST"),
+        arms={"cDCGAN": CDCGAN}, minutes=13, draw=partial(training, title="cDCGAN on MNIST"),
         differs=f"{_SMALLER}, narrower.",
     ),
     Figure(
         paper="overview", name="control", shows="whether samples are of the label asked for",
-        arms={"cGAN": CGAN, "cDCGAN": CDCGAN}, minutes=15, draw=control, claims=("O1",),
+        arms={"cGAN": CGAN, "cDCGAN": CDCGAN}, minutes=19, draw=control, claims=("O1",),
         differs=f"{_SMALLER}. A classifier reads the samples.",
     ),
     Figure(
@@ -183,12 +190,12 @@ FIGURES = (
             ),
             "cGAN": digits.perceptron(model="cgan"),
         },
-        seeds=10, minutes=12, draw=realism, claims=("O2",),
+        seeds=10, minutes=5, draw=realism, claims=("O2",),
         differs="small networks on digits of 8 x 8 pixels, as many steps for both.",
     ),
     Figure(
         paper="overview", name="weak", shows="one player made narrower, over seeds",
-        arms=_weak_arms(), seeds=10, minutes=12, draw=weak, claims=("O3",),
+        arms=_weak_arms(), seeds=10, minutes=10, draw=weak, claims=("O3",),
         differs="the paper states it without an experiment; here small perceptrons on digits.",
     ),
 )  # fmt: skip
