@@ -34,7 +34,8 @@ def training(material: Material, *, title: str) -> Drawing:
     runs, run = material.completed(arm), material.first(arm)
     canvas, (whole,) = drawing.canvas(title, size=(10.5, 4.9))
     whole.remove()
-    above, below = canvas.subfigures(2, 1, height_ratios=(1, 1.25))
+    parts: Any = canvas.subfigures(2, 1, height_ratios=(1, 1.25))
+    above, below = parts
     panels = above.subplots(1, PANELS)
     for axes in panels:
         axes.set_axis_off()
