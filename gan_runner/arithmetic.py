@@ -25,6 +25,7 @@ SUMS = {
     "digits": ("7", "1", "4"),
     "fashion_mnist": ("Pullover", "T-shirt/top", "Dress"),
 }
+RESULTS = {"mnist": "9", "digits": "9", "fashion_mnist": "Coat"}  # what they come to
 
 
 def why_not(source: Source) -> str | None:
@@ -93,12 +94,7 @@ def arithmetic(source: Source, classes: tuple[int, int, int] | None = None) -> P
     dataset = source.run.dataset
     names, (a, b, c) = latent.class_names(dataset), classes or example(dataset)
     read = reader(source)
-    made, drawn = source.draw(READ)
-    z, labels = drawn["z"], read(made).to(drawn["z"].device)
-    means = {label: latent.class_mean(z, labels, label) for label in (a, b, c)}
-    for label, mean in means.items():
-        if not bool(mean.isfinite().all()):
-            raise ValueError(f"none of {READ:,} samples is read as class {names[label]}")
+    labels, means = _means(source, read, (a, b, c))
     total = f"{names[a]} - {names[b]} + {names[c]}"
     wanted = [(names[label], label, means[label]) for label in (a, b, c)]
     wanted.append((total, NOT_KNOWN, means[a] - means[b] + means[c]))
@@ -118,6 +114,47 @@ def arithmetic(source: Source, classes: tuple[int, int, int] | None = None) -> P
         heads=("mean", *[""] * SHOWN),
         gaps=(1,),
     )
+
+
+def foretold(source: Source) -> tuple[float, float]:
+    """How often the sum of `SUMS` is read as what it should come to, and how often any sample is.
+
+    Returns:
+        the share of `DRAWN` draws turned half way towards the sum that are read as the class of
+        `RESULTS`, and that of `READ` samples.
+
+    Raises:
+        ValueError: no result is known for these data, or no sample is read as one of the classes.
+    """
+    dataset = source.run.dataset
+    names, known = latent.class_names(dataset), dataset.classifier or ""
+    if not {RESULTS.get(known), *SUMS.get(known, ())} <= set(names):
+        raise ValueError(f"{dataset.name}: no sum of its classes has a known result")
+    a, b, c = example(dataset)
+    read = reader(source)
+    labels, means = _means(source, read, (a, b, c))
+    made = source.at(_towards(source, means[a] - means[b] + means[c]))[1:]
+    wanted = names.index(RESULTS[known])
+    share, usual = (float((each == wanted).double().mean()) for each in (read(made), labels))
+    return share, usual
+
+
+def _means(
+    source: Source, read: Callable[[Tensor], Tensor], classes: tuple[int, ...]
+) -> tuple[Tensor, dict[int, Tensor]]:
+    """What samples are read as [READ], and the mean z [L] of those of each class.
+
+    Raises:
+        ValueError: no sample is read as one of the classes.
+    """
+    made, drawn = source.draw(READ)
+    z, labels = drawn["z"], read(made).to(drawn["z"].device)
+    means = {label: latent.class_mean(z, labels, label) for label in classes}
+    for label, mean in means.items():
+        if not bool(mean.isfinite().all()):
+            name = latent.class_names(source.run.dataset)[label]
+            raise ValueError(f"none of {READ:,} samples is read as class {name}")
+    return labels, means
 
 
 def _towards(source: Source, mean: Tensor) -> Tensor:

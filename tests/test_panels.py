@@ -323,6 +323,21 @@ def test_sum_of_classes(make: Make, reader: list[str]) -> None:
     assert set(reader) == {"made"}
 
 
+def test_a_sum_that_is_foretold(
+    make: Make, reader: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(arithmetic.SUMS, "made", ("owl", "cat", "dog"))
+    monkeypatch.setitem(arithmetic.RESULTS, "made", "eel")
+    share, usual = arithmetic.foretold(source(make()))
+    assert share >= 0.97
+    assert 0.23 <= usual <= 0.27
+    monkeypatch.setitem(arithmetic.RESULTS, "made", "cat")
+    assert arithmetic.foretold(source(make()))[0] <= 0.03
+    monkeypatch.setitem(arithmetic.RESULTS, "made", "ape")
+    with pytest.raises(ValueError, match="no sum of its classes has a known result"):
+        arithmetic.foretold(source(make()))
+
+
 def test_a_uniform_prior_is_not_left(make: Make, reader: list[str]) -> None:
     panel = arithmetic.arithmetic(
         source(make({"z": Uniform((SIZE * SIZE,), -1.0, 1.0)})), (2, 0, 1)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from gan_runner.figures import anatomizing
+from gan_runner.figures import anatomizing, introduction, overview
 from gan_runner.figures.figure import Figure
 
-FIGURES: tuple[Figure, ...] = (*anatomizing.FIGURES,)
+FIGURES: tuple[Figure, ...] = (
+    *anatomizing.FIGURES,
+    *introduction.FIGURES,
+    *overview.FIGURES,
+)
 
 
 def chosen(names: list[str]) -> list[Figure]:

@@ -116,6 +116,13 @@ def images(axes: Any, samples: Array, *, columns: int, title: str = "") -> None:
     _bare(axes, title)
 
 
+def row_names(axes: Any, names: Sequence[str]) -> None:
+    """Write a name beside each row of laid-out images."""
+    height = axes.get_images()[0].get_array().shape[0] / len(names)
+    axes.set_yticks([height * (row + 0.5) for row in range(len(names))], names)
+    axes.tick_params(left=False)
+
+
 def tiled(samples: Array, columns: int) -> Array:
     """Images [N, C, H, W] in [-1, 1] as one, [H, W] or [H, W, 3] in [0, 1], with white between."""
     values = (np.nan_to_num(samples.astype(np.float32), nan=-1.0).clip(-1, 1) + 1) / 2
@@ -142,6 +149,12 @@ def sample_pictures(run: Trained, num: int) -> list[tuple[int, Path]]:
     found = sorted((run.folder / "samples").glob("step_*.png"))
     chosen = sorted({round(each) for each in np.linspace(0, len(found) - 1, num)}) if found else []
     return [(int(found[each].stem.removeprefix("step_")), found[each]) for each in chosen]
+
+
+def epoch(run: Trained, step: int) -> float:
+    """Epochs of a run after so many steps, as its log has them."""
+    steps, values = run.series().get("epoch", ([], []))
+    return float(np.interp(step, [0.0, *steps], [0.0, *values]))
 
 
 def points(axes: Any, samples: Array, *, colour: str, name: str) -> None:

@@ -2,6 +2,10 @@
 
 Its only equilibrium is (0, 0). Simultaneous gradient steps spiral away from it, alternating ones
 stay on a closed orbit, extragradient ones reach it (Gidel et al. 2019, section 3).
+
+It is also the Dirac-GAN of Mescheder et al. 2018 (definition 2.1, with a linear loss): data at 0, a
+generator at a, a discriminator D(x) = b x. R1, 1/2 |grad D|^2 at the data, is then b^2 / 2, which
+is the square of dv/da, and draws both players to the equilibrium.
 """
 
 from __future__ import annotations
@@ -28,6 +32,12 @@ def maximise(nets: Any, batch: Batch, h: Numbers) -> Terms:
     return {"value": -nets.a() * nets.b()}
 
 
+def penalised(nets: Any, batch: Batch, h: Numbers) -> Terms:
+    """b's cost, -v, and R1: half the square of dv/da = b (Mescheder et al. 2018, equation 9)."""
+    b = nets.b()
+    return {"value": -nets.a() * b, "penalty": h["model.r1"] * 0.5 * b**2}
+
+
 def where(nets: Any, batch: Batch, h: Numbers) -> Terms:
     """The players' point and its distance from the equilibrium."""
     a, b = nets.a(), nets.b()
@@ -43,6 +53,7 @@ def measure(networks: Mapping[str, nn.Module]) -> dict[str, float]:
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: bilinear`."""
     first, second = context.model["start"]
+    against = penalised if context.model["r1"] else maximise
     return Recipe(
         networks={"a": lambda: Scalar(first), "b": lambda: Scalar(second)},
         stages=(
@@ -54,7 +65,7 @@ def build(context: Context) -> Recipe:
                 ),
                 moves=(
                     Move(player="a", objective=minimise),
-                    Move(player="b", objective=maximise),
+                    Move(player="b", objective=against),
                 ),
                 update=context.model["update"],
             ),

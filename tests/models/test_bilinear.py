@@ -34,6 +34,23 @@ def test_the_radius_of_a_whole_run(
     assert len(recorder.rows) == 60
 
 
+def test_r1_draws_both_players_in(make_trainer: Callable[..., Trainer], recorder: Any) -> None:
+    trainer = make_trainer(
+        "model=bilinear", "model.update=simultaneous", "model.r1=0.5", f"optimizer.lr={LR}",
+        "training.steps=200", "device.precision=fp64", callbacks=[recorder],
+    )  # fmt: skip
+    trainer.train()
+    a, b = 1.0, 1.0
+    for row in recorder.rows.values():
+        a, b = a - LR * b, b + LR * (a - 0.5 * b)
+        assert (row["point/a"], row["point/b"]) == (
+            pytest.approx(a, abs=1e-13), pytest.approx(b, abs=1e-13)
+        )  # fmt: skip
+    shrink = math.sqrt(1 - LR * 0.5 + LR**2)  # the root of a step's determinant
+    assert 0.5 < math.hypot(a, b) / (math.sqrt(2) * shrink**200) < 2
+    assert recorder.rows[1]["terms/b/penalty"] == pytest.approx(0.25)
+
+
 def test_alternating_orbits(make_trainer: Callable[..., Trainer], recorder: Any) -> None:
     trainer = make_trainer(
         "model=bilinear", f"optimizer.lr={LR}", "training.steps=300", "device.precision=fp64",

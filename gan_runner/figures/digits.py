@@ -1,0 +1,27 @@
+"""Arms on scikit-learn's digits (8 x 8 pixels), small enough for many seeds on two cores.
+
+Several papers' figures share them, and so their runs.
+"""
+
+from __future__ import annotations
+
+from gan_runner.figures.figure import Arm
+
+WIDTH = 128  # of G's first layer, and of D's last
+METRIC = "frechet_classifier_distance"
+LABEL = "Fréchet classifier distance"
+
+
+def perceptron(*further: str, model: str = "vgan", g: int = WIDTH, d: int = WIDTH) -> Arm:
+    """The perceptrons of `overview`, made smaller: G g-2g with BatchNorm, D 2d-d."""
+    return Arm(
+        overrides=(
+            f"model={model}", "dataset=digits", "network=mlp_overview", "optimizer=adam_dcgan",
+            f"network.generator.widths=[{g},{2 * g}]",
+            f"network.discriminator.widths=[{2 * d},{d}]", *further,
+        ),
+        stacked=True,
+    )  # fmt: skip
+
+
+VGAN = perceptron()
