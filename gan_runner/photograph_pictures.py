@@ -154,7 +154,7 @@ def panel(found: Mapping[str, Sequence[Enlarged]], near: Nearnesses) -> Panel:
     shown = columns[0][:MOST]
     side = min(SHOWN, *(length for each in shown for length in each.real.shape[1:]))
     rows = [
-        [*(_middle(way[row].made, side) for way in columns), _middle(shown[row].real, side)]
+        [*(middle(way[row].made, side) for way in columns), middle(shown[row].real, side)]
         for row in range(len(shown))
     ]
     means = [mean(near[way]) for way in found]
@@ -168,7 +168,7 @@ def panel(found: Mapping[str, Sequence[Enlarged]], near: Nearnesses) -> Panel:
     )
 
 
-def _middle(image: Tensor, side: int) -> Tensor:
+def middle(image: Tensor, side: int) -> Tensor:
     """The middle [C, side, side] of an image [C, H, W]."""
     top, left = ((length - side) // 2 for length in image.shape[1:])
     return image[:, top : top + side, left : left + side]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from gan_runner.figures import anatomizing, introduction, overview
+from gan_runner.figures import anatomizing, introduction, mnist, overview, study
 from gan_runner.figures.figure import Figure
 
 FIGURES: tuple[Figure, ...] = (
     *anatomizing.FIGURES,
     *introduction.FIGURES,
     *overview.FIGURES,
+    *study.FIGURES,
+    *mnist.FIGURES,
 )
 
 

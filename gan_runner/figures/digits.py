@@ -25,3 +25,16 @@ def perceptron(*further: str, model: str = "vgan", g: int = WIDTH, d: int = WIDT
 
 
 VGAN = perceptron()
+
+
+def convolutions(*further: str, model: str = "dcgan") -> Arm:
+    """DCGAN's networks, 32 channels wide; `further` chooses network and optimizer."""
+    return Arm(
+        overrides=(
+            f"model={model}", "dataset=digits", *further, "network.generator.width=32",
+            "network.discriminator.width=32", "training.steps=2500",
+        ),
+    )  # fmt: skip
+
+
+DCGAN = convolutions("network=dcgan", "optimizer=adam_dcgan")
