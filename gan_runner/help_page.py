@@ -91,18 +91,25 @@ def group_page(group: str, config_dirs: Sequence[Path] = ()) -> str:
         )
     from gan_runner.schema import SCHEMAS
 
-    options = conf_files.options(group, config_dirs)
-    lines = [f"{group}=<option>", *_option_lines(options)]
-    users: dict[str, list[str]] = {}
-    for option in options:
-        name = conf_files.schema_of(group, option, config_dirs)
-        if name in SCHEMAS.get(group, {}):
-            users.setdefault(name, []).append(option)
+    lines = [f"{group}=<option>", *_option_lines(conf_files.options(group, config_dirs))]
+    users = users_of_schemas(group, config_dirs)
     for name, names in users.items():
         whose = "" if len(users) == 1 else f" of {group}={', '.join(names)}"
         title = f"keys{whose}, with defaults that an option may change:"
         lines += ["", *_wrapped("", title), *_key_lines(SCHEMAS[group][name], group)]
     return "\n".join(lines)
+
+
+def users_of_schemas(group: str, config_dirs: Sequence[Path] = ()) -> dict[str, list[str]]:
+    """The schemas that a group's options stand on, each with those options."""
+    from gan_runner.schema import SCHEMAS
+
+    users: dict[str, list[str]] = {}
+    for option in conf_files.options(group, config_dirs):
+        name = conf_files.schema_of(group, option, config_dirs)
+        if name in SCHEMAS.get(group, {}):
+            users.setdefault(name, []).append(option)
+    return users
 
 
 def _screen(in_full: Sequence[str], config_dirs: Sequence[Path]) -> Iterator[str]:
@@ -159,14 +166,14 @@ def _key_lines(kind: type, prefix: str) -> Iterator[str]:
             sections.append(entry.name)
             continue
         facts = [] if entry.metadata["choices"] else [wanted(hints[entry.name])]
-        facts += _facts(entry)
-        yield _cut(f"  {prefix}.{entry.name}={_default(entry)}")
+        facts += limits(entry)
+        yield _cut(f"  {prefix}.{entry.name}={default(entry)}")
         yield from _wrapped("      ", f"{entry.metadata['meaning']} ({'; '.join(facts)})")
     for name in sections:
         yield from _key_lines(hints[name], f"{prefix}.{name}")
 
 
-def _facts(entry: Field[Any]) -> Iterator[str]:
+def limits(entry: Field[Any]) -> Iterator[str]:
     """A field's unit, choices and range in words."""
     from gan_runner.checks import range_text
 
@@ -180,7 +187,7 @@ def _facts(entry: Field[Any]) -> Iterator[str]:
         yield bounds
 
 
-def _default(entry: Field[Any]) -> str:
+def default(entry: Field[Any]) -> str:
     """A field's default as it would be typed; `...` where a value must be given."""
     from gan_runner.checks import as_typed
 

@@ -1,0 +1,162 @@
+"""Writes docs/configuration.md: every option, what it sets, every key with its range and meaning.
+
+`python -m gan_runner.reference` writes the page anew, `--check` says whether it is stale. All of it
+comes from the YAML files and from `schema.py`, as the help pages do. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import yaml
+
+from gan_runner import conf_files, explain, help_page, schema
+from gan_runner.checks import as_typed
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
+_COMMAND = "python -m gan_runner.reference"
+_START = f"""# Configuration
+
+<!-- Made by `{_COMMAND}` (`make docs`) from conf/ and gan_runner/schema.py: do not edit. -->
+
+Every group with its options, and every key with its type, default, range and meaning. The page is made from the files
+that a run is composed of, so it lists all there is; `gan-run --help <group>` shows the same in the terminal, and
+`--cfg job` the config that a command line comes to.
+
+A command line chooses one option of each group (`model=dcgan`) and sets single keys (`model.ema=0.999`). Later entries
+beat earlier ones: a model may choose options of other groups, an experiment beats the model, the command line beats all.
+The column "sets" is what an option's file writes: the option that it builds on, options of other groups, and values in
+place of the keys' defaults. `null` stands for "none" or for what the meaning says.
+"""
+_TITLES = {
+    "model": "the game", "dataset": "the data", "experiment": "whole settings",
+    "network": "the networks", "loss": "the adversarial loss", "penalty": "the penalty on D",
+    "optimizer": "how weights are moved", "training": "length, batches, seeds",
+    "device": "where it computes", "metrics": "what is measured",
+}  # fmt: skip
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Write the page, or with `--check` compare it; 0, or 1 where it is stale or cannot be made."""
+    parser = argparse.ArgumentParser(prog=_COMMAND, description="make docs/configuration.md")
+    parser.add_argument("--check", action="store_true", help="say whether the page is stale")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the file (default: %(default)s)")
+    given = parser.parse_args(words)
+    path: Path = given.page
+    if given.check:
+        if is_fresh(path):
+            return 0
+        print(f"{path} is stale: write it anew with `make docs`", file=sys.stderr)
+        return 1
+    if not path.parent.is_dir():
+        print(f"--page {path}: there is no folder {path.parent}", file=sys.stderr)
+        return 1
+    path.write_text(text(), encoding="utf-8")
+    print(path)
+    return 0
+
+
+def is_fresh(path: Path = PAGE) -> bool:
+    """Whether a file holds the page as it would be written now."""
+    return path.is_file() and path.read_text(encoding="utf-8") == text()
+
+
+def text() -> str:
+    """The whole page."""
+    groups = conf_files.groups()
+    lines = [_START, *(f"- [{group}](#{group}): {_TITLES.get(group, '')}" for group in groups)]
+    lines += ["- [keys without a group](#keys-without-a-group)", ""]
+    for group in groups:
+        lines += _group(group)
+    lines += ["## keys without a group", "", *_table(schema.Run, "", only=("name", "resume"))]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _group(group: str) -> Iterator[str]:
+    """A group's options, and the keys of the schemas that they stand on."""
+    yield from (f"## {group}", "", f"| `{group}=` | what it is | sets |", "| --- | --- | --- |")
+    for option, comment in conf_files.options(group).items():
+        sets = ", ".join(f"`{_cell(each)}`" for each in written(group, option))
+        yield f"| `{option}` | {_cell(comment)} | {sets} |"
+    yield ""
+    users = help_page.users_of_schemas(group)
+    for name, options in users.items():
+        kind = schema.SCHEMAS[group][name]
+        yield from (f"### Keys of {_called(group, options)}", "")
+        listed = "each option" if len(users) == 1 else ", ".join(f"`{each}`" for each in options)
+        yield from (f"{' '.join((kind.__doc__ or '').split())} For {listed}.", "")
+        yield from _table(kind, f"{group}.")
+
+
+def _called(group: str, options: Sequence[str]) -> str:
+    """Options in a heading: the first of them, and how many more."""
+    more = f" and {len(options) - 1} more" if len(options) > 1 else ""
+    return f"`{group}={options[0]}`{more}"
+
+
+def written(group: str, option: str) -> Iterator[str]:
+    """What an option's file writes, as it would be typed: `loss=hinge`, `training.epochs=8`."""
+    path = conf_files.conf_dir() / group / f"{option}.yaml"
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    for entry in content.pop("defaults", []):
+        if isinstance(entry, dict):
+            ((name, choice),) = entry.items()
+            yield f"{name.removeprefix('override ').strip('/').partition('@')[0]}={choice}"
+        elif entry != "_self_" and not entry.startswith(("/schema/", "/preset/")):
+            yield f"{group}={entry}"
+    prefix = "" if group == "experiment" else f"{group}."
+    for key, value in _leaves(content, prefix):
+        if (key, value) not in (("name", option), (f"{group}.name", option)):
+            yield f"{key}={as_typed(value)}"
+
+
+def _leaves(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in node.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _table(kind: type, prefix: str, only: Sequence[str] = ()) -> Iterator[str]:
+    """A schema's keys, those of its sections after them."""
+    yield from ("| key | type | default | range | meaning |", "| --- | --- | --- | --- | --- |")
+    yield from _rows(kind, prefix, only)
+    yield ""
+
+
+def _rows(kind: type, prefix: str, only: Sequence[str] = ()) -> Iterator[str]:
+    hints = get_type_hints(kind)
+    sections = []
+    for entry in fields(kind):
+        if only and entry.name not in only:
+            continue
+        if is_dataclass(hints[entry.name]):
+            sections.append(entry)
+            continue
+        default = help_page.default(entry)
+        cells = (
+            f"`{prefix}{entry.name}`",
+            explain.wanted(hints[entry.name]),
+            "must be given" if default == "..." else f"`{default}`",
+            "; ".join(help_page.limits(entry)),
+            entry.metadata["meaning"],
+        )
+        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+    for entry in sections:
+        section: Any = hints[entry.name]
+        yield from _rows(section, f"{prefix}{entry.name}.")
+
+
+def _cell(words: str) -> str:
+    """A text inside a table's cell, where a bar would end it and <...> would be a tag."""
+    return words.replace("|", "\\|").replace("<", "&lt;")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
