@@ -1,7 +1,8 @@
 """Writes docs/configuration.md: every option, what it sets, every key with its range and meaning.
 
-`python -m gan_runner.reference` writes the page anew, `--check` says whether it is stale. All of it
-comes from the YAML files and from `schema.py`, as the help pages do. Imports no torch.
+`python -m gan_runner.reference` writes the page anew, and the made parts of docs/models; `--check`
+says which pages are stale. All of it comes from the YAML files, from `schema.py` and, for numbers,
+from docs/results.md. Imports no torch.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, get_type_hints
 
 import yaml
 
-from gan_runner import conf_files, explain, help_page, schema
+from gan_runner import conf_files, explain, help_page, model_pages, schema
 from gan_runner.checks import as_typed
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
@@ -42,28 +43,31 @@ _TITLES = {
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Write the page, or with `--check` compare it; 0, or 1 where it is stale or cannot be made."""
-    parser = argparse.ArgumentParser(prog=_COMMAND, description="make docs/configuration.md")
-    parser.add_argument("--check", action="store_true", help="say whether the page is stale")
-    parser.add_argument("--page", type=Path, default=PAGE, help="the file (default: %(default)s)")
-    given = parser.parse_args(words)
-    path: Path = given.page
-    if given.check:
-        if is_fresh(path):
-            return 0
-        print(f"{path} is stale: write it anew with `make docs`", file=sys.stderr)
+    """Write the pages, or with `--check` name the stale ones; 0, or 1 where there are any."""
+    parser = argparse.ArgumentParser(prog=_COMMAND, description="make the made pages of docs/")
+    parser.add_argument("--check", action="store_true", help="only say which pages are stale")
+    check = parser.parse_args(words).check
+    if not PAGE.parent.is_dir():
+        print(f"there is no folder {PAGE.parent}: a checkout is wanted", file=sys.stderr)
         return 1
-    if not path.parent.is_dir():
-        print(f"--page {path}: there is no folder {path.parent}", file=sys.stderr)
-        return 1
-    path.write_text(text(), encoding="utf-8")
-    print(path)
-    return 0
+    found = stale()
+    for path, made in found.items():
+        if check:
+            print(f"{path} is stale: write it anew with `make docs`", file=sys.stderr)
+        else:
+            path.write_text(made, encoding="utf-8")
+            print(path)
+    return int(check and bool(found))
 
 
-def is_fresh(path: Path = PAGE) -> bool:
-    """Whether a file holds the page as it would be written now."""
-    return path.is_file() and path.read_text(encoding="utf-8") == text()
+def stale() -> dict[Path, str]:
+    """The pages that are not as they would be written now, with what they would hold."""
+    wanted = {PAGE: text(), **model_pages.pages()}
+    return {
+        path: made
+        for path, made in wanted.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != made
+    }
 
 
 def text() -> str:
