@@ -15,7 +15,7 @@ STUDY = --scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all coverage lint format bench classifiers clean \
-	study-anatomizing study-modes figures figures-list
+	study-anatomizing study-modes figures figures-list docs site
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -70,11 +70,17 @@ figures-%: $(INSTALLED)
 figure-%: $(INSTALLED)
 	$(BIN)/python -m gan_runner.figures $* $(FIGURES)
 
+docs: $(INSTALLED) ## write docs/configuration.md and the made parts of docs/models anew
+	$(BIN)/python -m gan_runner.reference
+
+site: $(INSTALLED) ## build the documentation as a site, into site/
+	$(BIN)/python -m mkdocs build --strict
+
 classifiers: $(INSTALLED) ## train the shipped classifiers anew; ARGS="mnist" for one: half an hour
 	OMP_NUM_THREADS=1 $(BIN)/python -m gan_runner.classifiers.training $(ARGS)
 
 clean: ## remove caches and built files; keeps outputs/ and .venv
-	rm -rf build dist .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
+	rm -rf build dist site .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache
 	find gan_runner tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # --- .venv ---------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Fills the made parts of docs/models/*.md: a model's presets, and its rows of docs/results.md.
 
 A made part lies between `<!-- made: presets -->` or `<!-- made: numbers -->` and `<!-- end -->`;
-all else on a page is written by hand. `python -m gan_runner.reference` fills them. Imports no torch.
+all else is written by hand. `python -m gan_runner.reference` fills them. Imports no torch.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import yaml
+import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from gan_runner import conf_files
 
@@ -87,7 +87,8 @@ def presets(model: str) -> Iterator[str]:
 def numbers(model: str, results: Path = RESULTS) -> Iterator[str]:
     """The rows of docs/results.md that stand for a model's experiments, under their own heads."""
     names = set(experiments(model))
-    heading, head, found = "", [], False
+    heading, found = "", False
+    head: list[str] = []
     for line in results.read_text(encoding="utf-8").splitlines():
         if line.startswith("#"):
             heading = line.lstrip("# ")

@@ -14,7 +14,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-import yaml
+import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from gan_runner import conf_files, explain, help_page, model_pages, schema
 from gan_runner.checks import as_typed
@@ -25,14 +25,15 @@ _START = f"""# Configuration
 
 <!-- Made by `{_COMMAND}` (`make docs`) from conf/ and gan_runner/schema.py: do not edit. -->
 
-Every group with its options, and every key with its type, default, range and meaning. The page is made from the files
-that a run is composed of, so it lists all there is; `gan-run --help <group>` shows the same in the terminal, and
-`--cfg job` the config that a command line comes to.
+Every group with its options, and every key with its type, default, range and meaning. The page is
+made from the files that a run is composed of, so it lists all there is; `gan-run --help <group>`
+shows the same in the terminal, and `--cfg job` the config that a command line comes to.
 
-A command line chooses one option of each group (`model=dcgan`) and sets single keys (`model.ema=0.999`). Later entries
-beat earlier ones: a model may choose options of other groups, an experiment beats the model, the command line beats all.
-The column "sets" is what an option's file writes: the option that it builds on, options of other groups, and values in
-place of the keys' defaults. `null` stands for "none" or for what the meaning says.
+A command line chooses one option of each group (`model=dcgan`) and sets single keys
+(`model.ema=0.999`). Later entries beat earlier ones: a model may choose options of other groups, an
+experiment beats the model, the command line beats all. The column "sets" is what an option's file
+writes: the option that it builds on, options of other groups, and values in place of the keys'
+defaults. `null` stands for "none" or for what the meaning says.
 """
 _TITLES = {
     "model": "the game", "dataset": "the data", "experiment": "whole settings",
@@ -85,7 +86,7 @@ def _group(group: str) -> Iterator[str]:
     """A group's options, and the keys of the schemas that they stand on."""
     yield from (f"## {group}", "", f"| `{group}=` | what it is | sets |", "| --- | --- | --- |")
     for option, comment in conf_files.options(group).items():
-        sets = ", ".join(f"`{_cell(each)}`" for each in written(group, option))
+        sets = ", ".join(_code(each) for each in written(group, option))
         yield f"| `{option}` | {_cell(comment)} | {sets} |"
     yield ""
     users = help_page.users_of_schemas(group)
@@ -145,21 +146,26 @@ def _rows(kind: type, prefix: str, only: Sequence[str] = ()) -> Iterator[str]:
             continue
         default = help_page.default(entry)
         cells = (
-            f"`{prefix}{entry.name}`",
+            _code(f"{prefix}{entry.name}"),
             explain.wanted(hints[entry.name]),
-            "must be given" if default == "..." else f"`{default}`",
+            "must be given" if default == "..." else _code(default),
             "; ".join(help_page.limits(entry)),
-            entry.metadata["meaning"],
+            _cell(entry.metadata["meaning"]),
         )
-        yield f"| {' | '.join(_cell(cell) for cell in cells)} |"
+        yield f"| {' | '.join(cells)} |"
     for entry in sections:
         section: Any = hints[entry.name]
         yield from _rows(section, f"{prefix}{entry.name}.")
 
 
 def _cell(words: str) -> str:
-    """A text inside a table's cell, where a bar would end it and <...> would be a tag."""
-    return words.replace("|", "\\|").replace("<", "&lt;")
+    """Prose in a table's cell, where a bar would end it, <...> be a tag and $...$ mathematics."""
+    return words.replace("|", "\\|").replace("<", "&lt;").replace("$", "&#36;")
+
+
+def _code(words: str) -> str:
+    """Code in a table's cell."""
+    return "`{}`".format(words.replace("|", "\\|"))
 
 
 if __name__ == "__main__":
