@@ -80,7 +80,7 @@ def features_name(run: Run) -> str | None:
     Raises:
         ValueError: the game has learned from the network asked for.
     """
-    from gan_runner.datasets.downloads import data_folder
+    from gan_runner.data_paths import data_folder
     from gan_runner.networks.features import LITE0
 
     asked = run.config["metrics"].get("features")

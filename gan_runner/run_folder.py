@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from gan_runner.data_paths import find
 from gan_runner.result import write_atomic
 
 log = logging.getLogger("gan_runner")
 
-DATA = "GAN_RUNNER_DATA"  # as in `datasets.downloads`, which imports more
 _PATHS = (
     ("dataset", "path"), ("dataset", "test_path"), ("metrics", "classifier"),
     ("metrics", "features"), ("model", "content_features"),
@@ -38,17 +37,8 @@ def with_absolute_paths(config: dict[str, Any]) -> dict[str, Any]:
         given = config[group].get(key)
         # Networks may be given by a name instead of a file.
         if given is not None and (group == "dataset" or Path(given).suffix):
-            made[group] = {**made[group], key: _absolute(given)}
+            made[group] = {**made[group], key: str(find(given).absolute())}
     return made
-
-
-def _absolute(path: str) -> str:
-    """A path as given, or in $GAN_RUNNER_DATA where it is not here but there."""
-    given = Path(path).expanduser()
-    if not given.exists() and DATA in os.environ:
-        there = Path(os.environ[DATA]).expanduser() / given
-        given = there if there.exists() else given
-    return str(given.absolute())
 
 
 def begin(folder: Path) -> None:

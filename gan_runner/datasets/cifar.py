@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from gan_runner.data_paths import data_folder
 from gan_runner.datasets import downloads
 from gan_runner.datasets.forms import Part
 from gan_runner.datasets.sources import ArrayPixels, Bytes, Numbers, Pixels
@@ -77,7 +78,7 @@ class JpegPixels:
 def read(path: str | None, *, download: bool) -> tuple[Half, Half]:
     """Return the training and the test half.
 
-    In the folder (`downloads.data_folder`) these are read: `cifar-10-batches-py/`, the published
+    In the folder (`data_paths.data_folder`) these are read: `cifar-10-batches-py/`, the published
     pickles in torchvision's place, if it is there; else `cifar10/cifar10_{train,test}_jpeg.npz`
     with `data` (joined JPEG streams), `offsets` and `labels`, whose pixels are not the published
     ones; else torchvision fetches the former.
@@ -85,7 +86,7 @@ def read(path: str | None, *, download: bool) -> tuple[Half, Half]:
     Raises:
         ValueError: none is there or can be had, or a file is damaged.
     """
-    root = downloads.data_folder(path)
+    root = data_folder(path)
     pickles = root / "cifar-10-batches-py"
     coded = [root / "cifar10" / name for name in _JPEG]
     if not _complete(pickles):

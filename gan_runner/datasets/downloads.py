@@ -5,21 +5,15 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import textwrap
 from pathlib import Path
 
+from gan_runner.data_paths import FOLDER, data_folder
 from gan_runner.datasets import idx
 
 log = logging.getLogger(__name__)
 
-FOLDER = "GAN_RUNNER_DATA"  # environment variable: the folder of all published sets
 _IDX_PARTS = {"train": "train", "test": "t10k"}
-
-
-def data_folder(path: str | None) -> Path:
-    """Return the folder given, else that of the environment variable, else the cache's."""
-    return Path(path or os.environ.get(FOLDER) or "~/.cache/gan_runner/data").expanduser()
 
 
 def idx_files(name: str, folder: str, path: str | None, *, download: bool) -> dict[str, idx.Files]:

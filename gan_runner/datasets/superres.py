@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from gan_runner.datasets import downloads, images
+from gan_runner.data_paths import find
+from gan_runner.datasets import images
 from gan_runner.datasets.dataset import Dataset, Rows, resident, stream
 from gan_runner.datasets.decoding import UnreadableError, header, in_threads, read_image
 from gan_runner.datasets.folders import ENDINGS
@@ -198,15 +199,6 @@ def _dataset(
         workers=workers,
         wholes=wholes,
     )
-
-
-def find(path: str) -> Path:
-    """A path as given, or in $GAN_RUNNER_DATA where it is relative and not there."""
-    given = Path(path).expanduser()
-    if given.exists() or given.is_absolute():
-        return given
-    there = downloads.data_folder(None) / given
-    return there if there.exists() else given
 
 
 def wholes_of(key: str, path: str, *, channels: int, scale: int) -> Wholes:

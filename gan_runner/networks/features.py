@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_runner.classifiers import classifier as classifiers
-from gan_runner.datasets.downloads import FOLDER, data_folder
+from gan_runner.data_paths import FOLDER, data_folder
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's means and deviations
 VGG_CONVOLUTIONS = (2, 2, 4, 4, 4)

@@ -13,22 +13,6 @@ import pytest
 from gan_runner.datasets import downloads, images
 
 
-def test_the_folder_given_beats_the_environments_beats_the_cache(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("GAN_RUNNER_DATA", "from/environment")
-    assert downloads.data_folder("given") == Path("given")
-    assert downloads.data_folder(None) == Path("from/environment")
-    assert downloads.data_folder("~/given") == tmp_path / "given"
-    for unset in (
-        lambda: monkeypatch.setenv("GAN_RUNNER_DATA", ""),
-        lambda: monkeypatch.delenv("GAN_RUNNER_DATA"),
-    ):
-        unset()
-        assert downloads.data_folder(None) == tmp_path / ".cache/gan_runner/data"
-
-
 def test_a_plain_file_is_taken_before_its_gz(idx_folder: Callable[..., Path]) -> None:
     root = idx_folder(compressed=True)
     assert downloads.idx_files("mnist", "MNIST", str(root), download=False)[

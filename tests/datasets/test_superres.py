@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gan_runner import registry, schema
+from gan_runner import data_paths, registry, schema
 from gan_runner.batches import Batches
 from gan_runner.datasets import superres as sets
 from gan_runner.datasets.dataset import Dataset, resident
@@ -159,7 +159,7 @@ def test_folders_are_looked_for_beside_the_published_sets(
 ) -> None:
     monkeypatch.setenv("GAN_RUNNER_DATA", str(tmp_path))
     monkeypatch.chdir("/")
-    assert sets.find("photos") == folder
+    assert data_paths.find("photos") == folder
     assert sets.superres(path="photos", **SMALL).num_train == 40
 
 
