@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -50,7 +50,7 @@ class Dataset:
         real [N, ...] is what G's output must resemble, scaled; low [N, L] (optional) is the paired
         input of G, scaled; label [N] (optional) is int64 in [0, K). Images are bytes
         [N, C, H, W], resident or a source: `as_floats` makes of them what the networks see.
-    offset, scale: [d], with data = scaled * scale + offset; 0 and 1 for images.
+    offset, scale: [d], with data = scaled * scale + offset; 0 and 1 unless given, as for images.
     low_offset, low_scale: [L], the same for low; None: low is not scaled.
     columns, low_columns: the names of real's d and low's L columns, where they have names.
     modes: the true mixture in data units, where it is known.
@@ -69,8 +69,8 @@ class Dataset:
     name: str
     kind: str
     splits: Mapping[str, Mapping[str, Rows]]
-    offset: Tensor
-    scale: Tensor
+    offset: Tensor = field(default_factory=lambda: torch.zeros(()))
+    scale: Tensor = field(default_factory=lambda: torch.ones(()))
     low_offset: Tensor | None = None
     low_scale: Tensor | None = None
     columns: tuple[str, ...] | None = None

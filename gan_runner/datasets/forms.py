@@ -175,8 +175,6 @@ def image_dataset(
         name=name,
         kind="images",
         splits=splits,
-        offset=torch.zeros(()),
-        scale=torch.ones(()),
         classes=classes if classes is None or kept is None else tuple(classes[k] for k in kept),
         original_classes=kept,
         classifier=classifier,

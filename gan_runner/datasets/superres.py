@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -174,11 +174,7 @@ def _paired(given: Dataset, scale: int) -> Dataset:
             names=[str(number) for number in range(len(tested))],
             scale=scale,
         )
-    return Dataset(
-        name=given.name, kind="images", splits=made, offset=given.offset, scale=given.scale,
-        classes=given.classes, original_classes=given.original_classes,
-        classifier=given.classifier, pad=given.pad, flip=given.flip, wholes=wholes,
-    )  # fmt: skip
+    return replace(given, splits=made, wholes=wholes, workers=0)  # all of it is in memory
 
 
 def _dataset(
@@ -193,8 +189,6 @@ def _dataset(
         name=name,
         kind="images",
         splits=splits,
-        offset=torch.zeros(()),
-        scale=torch.ones(()),
         flip=flip,
         workers=workers,
         wholes=wholes,
