@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from gan_runner import upscaling
 from gan_runner.classifiers import classifier as classifiers
+from gan_runner.data_paths import data_folder
 from gan_runner.datasets.dataset import Dataset
 from gan_runner.dispatch import Run
 from gan_runner.draws import chosen_rows, chunk_size, generate
@@ -26,7 +28,7 @@ from gan_runner.metrics.inputs import MetricInputs, Seen
 from gan_runner.metrics.look import Look
 from gan_runner.metrics.photographs import Enlarged
 from gan_runner.metrics.view import View
-from gan_runner.networks.features import LITE0_LAYERS
+from gan_runner.networks.features import LITE0, LITE0_LAYERS
 from gan_runner.streams import stream_seed
 
 
@@ -86,11 +88,24 @@ def find_look(run: Run) -> Look:
             "metrics.names=[perceptual_distance]: no network at hand to compare features of; "
             "give metrics.features=<network>"
         )
-    layers = LITE0_LAYERS if name == "efficientnet_lite0" else ()
-    look = Look(name=name, layers=layers, device=run.device)
+    look = _look(name, run.device, torch.empty(0).device, *_weights(name))
     if run.device.type != "meta":
         look(torch.zeros(1, *run.dataset.shape))
     return look
+
+
+@lru_cache(maxsize=1)
+def _look(name: str, device: torch.device, *_read_from: object) -> Look:
+    """A network's look; its weights are read once, as long as what they are read from is as is."""
+    layers = LITE0_LAYERS if name == "efficientnet_lite0" else ()
+    return Look(name=name, layers=layers, device=device)
+
+
+def _weights(name: str) -> tuple[Path, int | None]:
+    """The file that a network's name may stand for, and when it was last changed."""
+    lite0 = name == "efficientnet_lite0"
+    path = (data_folder(None) / LITE0 if lite0 else Path(name).expanduser()).absolute()
+    return path, path.stat().st_mtime_ns if path.is_file() else None
 
 
 def of_bicubic(setting: Setting) -> MetricInputs:
