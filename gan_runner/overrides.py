@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -14,6 +15,11 @@ from hydra.errors import HydraException
 
 from gan_runner.conf_files import groups, options
 from gan_runner.errors import ConfigError
+
+
+# Digits joined by underscores, such as VGG's layer 5_4: the grammar would read them as the number
+# 54. As a text they still make a number where one is wanted.
+_JOINED = re.compile(r"(?<=[=,])\d+(?:_\d+)+(?=,|$)")
 
 
 def parse(
@@ -81,7 +87,7 @@ def _quoted(text: str, sweep: bool) -> str:
     if isinstance(first, Override):
         if not first.key_or_group:
             raise ConfigError(f"{text}: a key is wanted before the '='")
-        return text
+        return _JOINED.sub(lambda found: _literal(found[0]), text)
     key, equals, value = text.partition("=")
     if not equals:
         meant = [f"{name}={text}" for name in groups() if text in options(name)] or ["model=vgan"]

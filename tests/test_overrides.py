@@ -71,3 +71,16 @@ def test_nearest_word() -> None:
     assert nearest("xyz", ["vgan", "srgan"]) is None
     assert did_you_mean("srgn", ["srgan"]) == " Did you mean 'srgan'?"
     assert did_you_mean("xyz", ["srgan"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"), [("a=5_4", "5_4"), ("a=5_4x", "5_4x"), ("a=54", 54), ("a='5_4'", "5_4")]
+)
+def test_digits_joined_by_underscores_stay_a_text(typed: str, value: str | int) -> None:
+    (parsed,) = parse([typed])
+    assert parsed.value() == value
+
+
+def test_joined_digits_in_a_sweep() -> None:
+    (parsed,) = parse(["a=5_4,2_2"], sweep=True)
+    assert list(parsed.sweep_string_iterator()) == ["'5_4'", "'2_2'"]
