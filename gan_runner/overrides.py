@@ -16,7 +16,6 @@ from hydra.errors import HydraException
 from gan_runner.conf_files import groups, options
 from gan_runner.errors import ConfigError
 
-
 # Digits joined by underscores, such as VGG's layer 5_4: the grammar would read them as the number
 # 54. As a text they still make a number where one is wanted.
 _JOINED = re.compile(r"(?<=[=,])\d+(?:_\d+)+(?=,|$)")
