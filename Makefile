@@ -15,7 +15,7 @@ STUDY = --scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all coverage lint format bench classifiers clean \
-	study-anatomizing study-modes figures figures-list docs site
+	study-anatomizing study-modes zoo figures figures-list docs site
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-17s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,9 @@ study-anatomizing: $(INSTALLED) ## does SRGAN beat the MLP? 32 paired seeds; SEE
 
 study-modes: $(INSTALLED) ## modes found on a ring and a lattice, by loss and packing; SEEDS, SCALE
 	$(BIN)/python -m gan_runner.studies.modes $(STUDY)
+
+zoo: $(INSTALLED) ## every model x loss x penalty on digits, MNIST's experiments: a table; SEEDS, SCALE
+	$(BIN)/python -m gan_runner.studies.zoo $(STUDY)
 
 figures: $(INSTALLED) ## all papers' figures and claims; SCALE=smoke|cpu|full SEEDS JOBS DEVICE
 	$(BIN)/python -m gan_runner.figures $(FIGURES)

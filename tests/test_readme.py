@@ -28,7 +28,7 @@ RUNS = [line for line in LINES if line.startswith("gan-run")]
 )
 PAGES = (
     "README.md", "CONTRIBUTING.md", "docs/architecture.md", "docs/results.md",
-    "docs/run-folder.md", "docs/catalogue.md",
+    "docs/run-folder.md", "docs/catalogue.md", "docs/zoo.md",
 )  # fmt: skip
 
 # Stands in for an installed command: the same words, but short runs.

@@ -14,12 +14,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gan_runner import result
 from gan_runner.studies import runs
+
+if TYPE_CHECKING:
+    from gan_runner.compose import Composer
 
 log = logging.getLogger("gan_runner.studies")
 FINISHED = ("completed", "failed")  # a failure would come again: runs are deterministic
@@ -54,7 +57,12 @@ class Outcomes:
 
 
 def train(
-    arms: Sequence[Arm], folder: Path, *, width: int, compiled: bool = False
+    arms: Sequence[Arm],
+    folder: Path,
+    *,
+    width: int,
+    compiled: bool = False,
+    composer: Composer | None = None,
 ) -> dict[str, Outcomes]:
     """Train all runs of arms that are not finished yet, in stacks, and read all results.
 
@@ -64,6 +72,7 @@ def train(
         width: replicas in a stack at most.
         compiled: whether steps are compiled. It is not left to `auto`, which looks at the clock:
             compiled steps round differently, and a study made twice must give the same numbers.
+        composer: one that has composed such arms before has them ready.
 
     Raises:
         ValueError: a config, the data or the device cannot be used.
@@ -73,7 +82,7 @@ def train(
 
     waiting: list[Job] = []
     places: dict[str, dict[int, Path]] = {}
-    for arm, seed, config in _configs(arms, compiled=compiled):
+    for arm, seed, config in _configs(arms, compiled, composer):
         place = places.setdefault(arm.name, {})[seed] = folder / arm.name / str(seed)
         if not is_finished(place, config):
             if place.exists():
@@ -93,6 +102,22 @@ def train(
     return {name: _read(found) for name, found in places.items()}
 
 
+def finished(
+    arms: Sequence[Arm],
+    folder: Path,
+    *,
+    compiled: bool = False,
+    composer: Composer | None = None,
+) -> dict[str, dict[int, Path]]:
+    """Folders of the runs of arms that `train` would not make again, by seed."""
+    found: dict[str, dict[int, Path]] = {arm.name: {} for arm in arms}
+    for arm, seed, config in _configs(arms, compiled, composer):
+        place = folder / arm.name / str(seed)
+        if is_finished(place, config):
+            found[arm.name][seed] = place
+    return found
+
+
 def is_finished(folder: Path, config: Mapping[str, Any]) -> bool:
     """Whether a run folder holds a run of a config that got to an end."""
     if not (folder / "result.json").is_file():
@@ -109,12 +134,14 @@ def _common(compiled: bool) -> tuple[str, ...]:
     return (*COMMON, f"device.compile={str(compiled).lower()}")
 
 
-def _configs(arms: Sequence[Arm], *, compiled: bool) -> Iterator[tuple[Arm, int, dict[str, Any]]]:
+def _configs(
+    arms: Sequence[Arm], compiled: bool, composer: Composer | None
+) -> Iterator[tuple[Arm, int, dict[str, Any]]]:
     """Checked configs of all seeds, composed once an arm."""
     from gan_runner.compose import Composer
     from gan_runner.run_folder import plain_config, with_absolute_paths
 
-    composer = Composer()
+    composer = composer or Composer()
     for arm in arms:
         composed = composer.compose([*_common(compiled), *arm.overrides]).config
         plain = with_absolute_paths(plain_config(composed))

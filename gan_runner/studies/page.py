@@ -55,12 +55,16 @@ def html(report: Report) -> str:
     """The whole page."""
     title = f"gan-report: {tables.headline(report)}"
     sections = [_metric(each, report) for each in report.metrics]
-    body = [_summary(report), *sections, _learning(report), _about(report)]
+    return document(title, [_summary(report), *sections, _learning(report), _about(report)])
+
+
+def document(title: str, sections: Iterable[str]) -> str:
+    """A page of HTML sections, empty ones left out, with the style of all pages."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        + "\n".join(part for part in body if part)
+        + "\n".join(part for part in sections if part)
         + "\n</body>\n</html>\n"
     )
 
@@ -78,7 +82,7 @@ def _summary(report: Report) -> str:
     ]  # fmt: skip
     if verdicts:
         parts.append(f"<h3>Verdicts</h3><ul>{''.join(verdicts)}</ul>")
-    parts += ["<h3>Groups</h3>", _table(tables.groups_table(report))]
+    parts += ["<h3>Groups</h3>", table(tables.groups_table(report))]
     settings = tables.settings_lines(report)
     if settings:
         heading = tables.settings_heading(report)
@@ -102,7 +106,7 @@ def _metric(evidence: MetricEvidence, report: Report) -> str:
     parts = [
         f'<h2 id="{escape(evidence.name)}">{escape(heading)}</h2>',
         f'<div class="plots">{"".join(plots)}</div>',
-        _table(tables.metric_table(evidence, report)),
+        table(tables.metric_table(evidence, report)),
         *(
             f'<p class="{"warning" if line.startswith("Warning") else "note"}">{escape(line)}</p>'
             for line in tables.footnotes(evidence)
@@ -111,7 +115,7 @@ def _metric(evidence: MetricEvidence, report: Report) -> str:
     if evidence.comparisons:
         verdicts = "".join(f"<li>{_coloured(each)}</li>" for each in tables.verdict_lines(evidence))
         parts.append(f"<h3>{escape(tables.comparison_heading(evidence))}</h3>")
-        parts.append(_table(tables.comparison_table(evidence, report)))
+        parts.append(table(tables.comparison_table(evidence, report)))
         parts.append(f"<ul>{verdicts}</ul>")
     return "\n".join(parts)
 
@@ -275,12 +279,14 @@ def _figure(caption: str, drawing: str) -> str:
     return f"<figure><figcaption>{escape(caption)}</figcaption>{drawing}</figure>"
 
 
-def _table(table: Table) -> str:
+def table(given: Table) -> str:
+    """A table that scrolls sideways where it is wider than the page."""
+
     def row(cells: Iterable[Any], tag: str) -> str:
         return f"<tr>{''.join(f'<{tag}>{_coloured(str(cell))}</{tag}>' for cell in cells)}</tr>"
 
-    rows = "".join(row(cells, "td") for cells in table.rows)
-    head = row(table.header, "th").replace("<th>", '<th scope="col">')
+    rows = "".join(row(cells, "td") for cells in given.rows)
+    head = row(given.header, "th").replace("<th>", '<th scope="col">')
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -20,11 +20,12 @@ SCALES: tuple[Scale, ...] = ("smoke", "cpu", "full")
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What was asked of a study. seeds: None is the scale's own number."""
+    """What was asked of a study. seeds: None is the scale's own number. flags: its own, given."""
 
     out: Path
     scale: Scale
     seeds: int | None
+    flags: frozenset[str] = frozenset()
 
     @property
     def runs(self) -> Path:
@@ -38,9 +39,15 @@ class Request:
 
 
 def run_command(
-    program: str, description: str, study: Callable[[Request], str], argv: Sequence[str]
+    program: str,
+    description: str,
+    study: Callable[[Request], str],
+    argv: Sequence[str],
+    flags: Mapping[str, str] | None = None,
 ) -> int:
     """Carry out a study's command line, and print what it found.
+
+    flags: names of a study's own switches, such as "digits-only", with their help.
 
     Returns:
         The exit code: 0; 2 where it is refused; 1 where something went wrong; 128 + n after
@@ -48,9 +55,13 @@ def run_command(
     """
 
     def command(arguments: Sequence[str]) -> None:
-        given = _parser(program, description).parse_args(arguments)
+        parser = _parser(program, description)
+        for name, meaning in (flags or {}).items():
+            parser.add_argument(f"--{name}", dest=name, action="store_true", help=meaning)
+        given = parser.parse_args(arguments)
+        on = frozenset(name for name in flags or () if getattr(given, name))
         _log_to_stderr()
-        print(study(Request(out=given.out, scale=given.scale, seeds=given.seeds)))
+        print(study(Request(out=given.out, scale=given.scale, seeds=given.seeds, flags=on)))
 
     try:
         return answer(program, _stoppable(command), argv)

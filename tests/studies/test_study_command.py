@@ -55,3 +55,16 @@ def test_a_stopped_study_says_how_to_go_on(capsys: pytest.CaptureFixture[str]) -
 
     assert run_command("p", "About.", study, []) == 143
     assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_switches_of_a_study() -> None:
+    asked: list[Request] = []
+
+    def study(request: Request) -> str:
+        asked.append(request)
+        return ""
+
+    for argv in (["--reuse"], []):
+        assert run_command("p", "About.", study, argv, {"reuse": "train nothing"}) == 0
+    assert [each.flags for each in asked] == [frozenset({"reuse"}), frozenset()]
+    assert run_command("p", "About.", study, ["--reuse"]) == 2
