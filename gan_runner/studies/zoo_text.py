@@ -124,7 +124,7 @@ def _sections(zoo: Zoo) -> Iterable[tuple[str, list[str], list[Table]]]:
 
 def _chosen(zoo: Zoo) -> str:
     choice = zoo.choice
-    merged = f", {choice.same} more compute the same as another" if choice.same else ""
+    merged = f"; merged with an equal one: {choice.same}" if choice.same else ""
     left = f"; {choice.left_out:,} are not in the rule" if choice.left_out else ""
     return (
         f"{counted(len(choice.combinations), 'combination')}: {zoo.rule}. {choice.refused} "
