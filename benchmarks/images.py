@@ -22,22 +22,18 @@ from __future__ import annotations
 import argparse
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from loops import ENDLESS, engine, in_turn, medians, trainer_of
 from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from gan_runner.compose import compose_run
-from gan_runner.dispatch import dispatch
-from gan_runner.run_folder import plain_config
-from gan_runner.trainer import Trainer
-
 BATCH = 64
+WAYS = ("plain", "gan_runner")
 WANTED = {"dcgan_nearest": 2.2, "dcgan_transposed": 1.3, "critic": 2.0}
 NUM_IMAGES = {"train": 12_000, "t10k": 1_000}
 
@@ -163,28 +159,13 @@ def plain_critic(pixels: np.ndarray) -> Iterator[None]:
             yield
 
 
-def engine(typed: list[str], folder: Path, loading: list[float]) -> Iterator[None]:
-    """The engine, without callbacks; the seconds that each batch of data took go to `loading`."""
+def ours(typed: list[str], folder: Path, loading: list[float]) -> Iterator[None]:
+    """The engine; the seconds that each batch of data took go to `loading`."""
     always = [
         "dataset=mnist", f"dataset.path={folder}", "dataset.num_validation=1000",
-        "training.steps=100000000", f"training.batch_size={BATCH}", "device=cpu",
+        ENDLESS, f"training.batch_size={BATCH}", "device=cpu",
     ]  # fmt: skip
-    trainer = Trainer(dispatch(plain_config(compose_run([*typed, *always]))), Path("unused"), [])
-    batches = trainer.batches
-
-    def timed() -> dict[str, Tensor]:
-        start = time.perf_counter()
-        batch = batches()
-        loading.append(time.perf_counter() - start)
-        return batch
-
-    trainer.batches = timed  # type: ignore[assignment]
-    while True:
-        trainer._play()
-        if trainer.step % 50 == 0:
-            for watch in trainer._watches.values():
-                watch.read()
-        yield
+    return engine(trainer_of([*typed, *always]), loading)
 
 
 def main() -> None:
@@ -209,35 +190,28 @@ def measure(folder: Path, blocks: int, steps: int) -> None:
     ways: dict[str, tuple[Callable[[], Iterator[None]], Callable[[], Iterator[None]]]] = {
         "dcgan_nearest": (
             lambda: plain_dcgan("nearest", pixels),
-            lambda: engine(
+            lambda: ours(
                 [*dcgan_typed, "network=dcgan_upsample"], folder, loading["dcgan_nearest"]
             ),
         ),
         "dcgan_transposed": (
             lambda: plain_dcgan("transposed", pixels),
-            lambda: engine([*dcgan_typed, "network=dcgan"], folder, loading["dcgan_transposed"]),
+            lambda: ours([*dcgan_typed, "network=dcgan"], folder, loading["dcgan_transposed"]),
         ),
         "critic": (
             lambda: plain_critic(pixels),
-            lambda: engine(critic, folder, loading["critic"]),
+            lambda: ours(critic, folder, loading["critic"]),
         ),
     }
     print(f"batch {BATCH}, {torch.get_num_threads()} threads")
     for name, makers in ways.items():
-        loops = [make() for make in makers]
-        times: list[list[float]] = [[], []]
-        for block in range(blocks + 1):
-            for kept, loop in zip(times, loops, strict=True):
-                start = time.perf_counter()
-                for _ in range(steps):
-                    next(loop)
-                if block:  # the first block warms up, and holds the critic game's one move of G
-                    kept.append((time.perf_counter() - start) / steps)
-        plain, ours = (statistics.median(each) for each in times)
-        share = statistics.median(loading[name]) / ours
+        loops = {way: make() for way, make in zip(WAYS, makers, strict=True)}
+        # The first block, which is not counted, holds the critic game's one move of G.
+        plain, own = medians(in_turn(loops, blocks=blocks, steps=steps)).values()
+        share = statistics.median(loading[name]) / own
         print(
-            f"{name:<17} plain {1e3 * plain:7.2f} ms, gan_runner {1e3 * ours:7.2f} ms a step: "
-            f"ratio {plain / ours:.2f} (wanted: {WANTED[name]}), data {100 * share:.2f} % of a step"
+            f"{name:<17} plain {1e3 * plain:7.2f} ms, gan_runner {1e3 * own:7.2f} ms a step: "
+            f"ratio {plain / own:.2f} (wanted: {WANTED[name]}), data {100 * share:.2f} % of a step"
         )
 
 

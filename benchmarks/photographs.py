@@ -37,14 +37,12 @@ from typing import Any
 import numpy as np
 import torch
 from images import images
+from loops import ENDLESS, engine, in_turn, medians, trainer_of
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from gan_runner.compose import compose_run
-from gan_runner.dispatch import dispatch
-from gan_runner.run_folder import plain_config
 from gan_runner.trainer import Trainer
 
 BATCH = {"stylegan": 32, "srgan": 16}
@@ -401,25 +399,6 @@ def plain_srgan(
         yield
 
 
-def engine(trainer: Trainer, loading: list[float]) -> Iterator[None]:
-    """The engine, without callbacks; the seconds that each batch of data took go to `loading`."""
-    batches = trainer.batches
-
-    def timed() -> dict[str, Tensor]:
-        start = time.perf_counter()
-        batch = batches()
-        loading.append(time.perf_counter() - start)
-        return batch
-
-    trainer.batches = timed  # type: ignore[assignment]
-    while True:
-        trainer._play()
-        if trainer.step % 50 == 0:
-            for watch in trainer._watches.values():
-                watch.read()
-        yield
-
-
 def check_equal(networks: Mapping[str, nn.Module], trainer: Trainer) -> None:
     """Each plain network has as many weights as the engine's, in tensors of the same lengths."""
     for letter, network in networks.items():
@@ -452,11 +431,11 @@ def measure(game: str, folder: Path, pixels: np.ndarray, blocks: int, steps: int
     """Time a game in alternating blocks."""
     batch = BATCH[game]
     typed = [
-        *TYPED[game], "training.steps=100000000", f"training.batch_size={batch}", "device=cpu",
+        *TYPED[game], ENDLESS, f"training.batch_size={batch}", "device=cpu",
     ]  # fmt: skip
     if game == "stylegan":
         typed.append(f"dataset.path={folder}")
-    trainer = Trainer(dispatch(plain_config(compose_run(typed))), Path("unused"), [])
+    trainer = trainer_of(typed)
     networks = {"stylegan": stylegan, "srgan": srgan}[game]()
     check_equal(networks, trainer)
     loading: list[list[float]] = [[], []]
@@ -464,16 +443,8 @@ def measure(game: str, folder: Path, pixels: np.ndarray, blocks: int, steps: int
         plain_loop = plain_stylegan(networks, endless(Digits(pixels), batch, loading[0]))
     else:
         plain_loop = plain_srgan(networks, endless(Crops(), batch, loading[0]))
-    loops = [plain_loop, engine(trainer, loading[1])]
-    times: list[list[float]] = [[], []]
-    for block in range(blocks + 1):
-        for kept, loop in zip(times, loops, strict=True):
-            start = time.perf_counter()
-            for _ in range(steps):
-                next(loop)
-            if block:  # the first block warms up
-                kept.append((time.perf_counter() - start) / steps)
-    plain, ours = (statistics.median(each) for each in times)
+    loops = {"plain": plain_loop, "gan_runner": engine(trainer, loading[1])}
+    plain, ours = medians(in_turn(loops, blocks=blocks, steps=steps)).values()
     shares = [statistics.median(each) / of for each, of in zip(loading, (plain, ours), strict=True)]
     print(
         f"{game:<8} batch {batch}: plain {1e3 * plain:7.2f} ms, gan_runner {1e3 * ours:7.2f} ms "

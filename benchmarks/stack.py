@@ -15,7 +15,6 @@ Run: `python benchmarks/stack.py [--replicas 32] [--hidden 10 64] [--blocks 12]`
 from __future__ import annotations
 
 import argparse
-import statistics
 import subprocess
 import sys
 import time
@@ -24,13 +23,13 @@ from pathlib import Path
 
 import step
 import torch
+from loops import ENDLESS, READ_EVERY, engine, in_turn, medians, read, trainer_of
 
 from gan_runner.compose import compose_run
 from gan_runner.dispatch import dispatch
 from gan_runner.run_folder import plain_config
 from gan_runner.stack import Job, make_trainers, replicas
 from gan_runner.stack_trainer import StackTrainer
-from gan_runner.trainer import Trainer
 
 BATCH = 200
 WANTED = {10: 10.0, 64: 4.0}  # compiled, 32 replicas
@@ -42,19 +41,13 @@ def typed(hidden: int) -> list[str]:
     return [
         "model=vgan", "dataset=gauss2d", f"training.batch_size={BATCH}", "device=cpu",
         f"network.generator.widths=[{hidden},{hidden}]", f"network.discriminator.widths=[{hidden}]",
-        "training.epochs=null", "training.steps=100000000",
+        "training.epochs=null", ENDLESS,
     ]  # fmt: skip
 
 
 def solo(hidden: int) -> Iterator[None]:
     """One replica."""
-    trainer = Trainer(dispatch(plain_config(compose_run(typed(hidden)))), Path("unused"), [])
-    while True:
-        trainer._play()
-        if trainer.step % 50 == 0:
-            for watch in trainer._watches.values():
-                watch.read()
-        yield
+    return engine(trainer_of(typed(hidden)))
 
 
 def stacked(hidden: int, num: int, compiles: str) -> Iterator[None]:
@@ -67,11 +60,10 @@ def stacked(hidden: int, num: int, compiles: str) -> Iterator[None]:
     while True:
         stack._prepare()
         stack._play()
-        if stack.step % 50 == 0:
+        if stack.step % READ_EVERY == 0:
             stack._settle(saves=False)
             for member in stack.members:
-                for watch in member._watches.values():
-                    watch.read()
+                read(member)
         yield
 
 
@@ -86,23 +78,15 @@ def timed(hidden: int, num: int, blocks: int, steps: int) -> None:
     start = time.perf_counter()
     next(ways["compiled"])
     compiling = time.perf_counter() - start
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for block in range(blocks + 1):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            for _ in range(steps):
-                next(way)
-            if block:  # the first one warms up
-                times[name].append((time.perf_counter() - start) / steps)
-    medians = {name: statistics.median(each) for name, each in times.items()}
+    found = medians(in_turn(ways, blocks=blocks, steps=steps))
     print(f"h = {hidden}, S = {num}; tracing and compiling took {compiling:.0f} s")
-    for name, value in medians.items():
+    for name, value in found.items():
         print(f"  {name:<9} {1e3 * value:7.3f} ms a step")
     for name in ("eager", "compiled"):
-        print(f"  {num} solo / {name:<9} {num * medians['solo'] / medians[name]:5.1f}")
+        print(f"  {num} solo / {name:<9} {num * found['solo'] / found[name]:5.1f}")
     print(f"  (wanted of the better one: {WANTED.get(hidden, float('nan'))})")
-    if "plain" in medians:
-        ratio = num * medians["plain"] / medians["compiled"]
+    if "plain" in found:
+        ratio = num * found["plain"] / found["compiled"]
         print(f"  {num} plain / compiled  {ratio:5.1f} (wanted: 12)")
 
 

@@ -18,20 +18,13 @@ their medians are printed. Run: `python benchmarks/step.py [--blocks 40] [--step
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import torch
+from loops import ENDLESS, engine, in_turn, medians, trainer_of
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
-
-from gan_runner.compose import compose_run
-from gan_runner.dispatch import dispatch
-from gan_runner.run_folder import plain_config
-from gan_runner.trainer import Trainer
 
 BATCH = 100
 
@@ -104,19 +97,6 @@ def tuned(data: Tensor) -> Iterator[None]:
         yield
 
 
-def engine() -> Iterator[None]:
-    """The engine, without callbacks."""
-    typed = ["experiment=anatomizing_fig3", "training.steps=100000000", "device=cpu"]
-    config = plain_config(compose_run(typed))
-    trainer = Trainer(dispatch(config), Path("unused"), [])
-    while True:
-        trainer._play()
-        if trainer.step % 50 == 0:
-            for watch in trainer._watches.values():
-                watch.read()
-        yield
-
-
 def main() -> None:
     """Time the three and print ratios."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -125,23 +105,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = plain_config(compose_run([]))
-    data = dispatch(config).dataset.splits["train"]["real"]
-    ways = {"plain": plain(data), "tuned": tuned(data), "gan_runner": engine()}
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for block in range(options.blocks + 2):
-        for name, steps in ways.items():
-            start = time.perf_counter()
-            for _ in range(options.steps):
-                next(steps)
-            if block >= 2:  # the first blocks warm up
-                times[name].append((time.perf_counter() - start) / options.steps)
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    for name, value in medians.items():
+    trainer = trainer_of(["experiment=anatomizing_fig3", ENDLESS, "device=cpu"])
+    data = trainer.run.dataset.splits["train"]["real"]
+    assert isinstance(data, Tensor)
+    ways = {"plain": plain(data), "tuned": tuned(data), "gan_runner": engine(trainer)}
+    times = in_turn(ways, blocks=options.blocks, steps=options.steps, warm=2)
+    found = medians(times)
+    for name, value in found.items():
         low, high = min(times[name]), max(times[name])
         print(f"{name:<11} {1e3 * value:6.3f} ms a step ({1e3 * low:.3f} to {1e3 * high:.3f})")
-    print(f"plain / gan_runner  {medians['plain'] / medians['gan_runner']:.2f} (wanted: 1.8)")
-    print(f"gan_runner / tuned  {medians['gan_runner'] / medians['tuned']:.2f} (wanted: 1.15)")
+    print(f"plain / gan_runner  {found['plain'] / found['gan_runner']:.2f} (wanted: 1.8)")
+    print(f"gan_runner / tuned  {found['gan_runner'] / found['tuned']:.2f} (wanted: 1.15)")
 
 
 if __name__ == "__main__":
