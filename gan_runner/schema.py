@@ -238,10 +238,9 @@ class BilinearModel(Model):
 
     update: str = option("alternating", "how a step's moves are carried out", choices=UPDATES)
     start: list[float] = option([1.0, 1.0], "the first a and b")
-    r1: float = number(
-        0.0, "weight of 1/2 (dv/da)^2 in b's cost, R1's form here; 0: none", low=0,
-        zero_is_none=True,
-    )  # fmt: skip
+    r1: float | None = number(
+        None, "weight of 1/2 (dv/da)^2 in b's cost, R1's form here; null: none", above=0
+    )
 
 
 # --- loss and penalty ------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Trained, V
 from gan_runner.figures.introduction_claims import CLAIM_FIGURES
 
 Array = np.ndarray[Any, np.dtype[Any]]
-STEPS, RATE, R1 = 2000, 0.05, 0.1  # of the game v(a, b) = ab
+STEPS, RATE, R1 = 2000, 0.05, 0.2  # of the game v(a, b) = ab
 CONVERGES = 0.5  # claim I1: a distance below this share of the first one
 SEED = 1  # of the noise that samples are made from, here
 TIMES_CHANCE = 2.0  # claim I5

@@ -53,7 +53,7 @@ def measure(networks: Mapping[str, nn.Module]) -> dict[str, float]:
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: bilinear`."""
     first, second = context.model["start"]
-    against = penalised if context.model["r1"] else maximise
+    against = maximise if context.model["r1"] is None else penalised
     return Recipe(
         networks={"a": lambda: Scalar(first), "b": lambda: Scalar(second)},
         stages=(
