@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,11 @@ def test_gan_eval_judges_a_folder_of_photographs(
     pixels = np.random.default_rng(0).integers(0, 256, (24, 30, 3), dtype=np.uint8)
     for name, size in (("a", (96, 80)), ("b", (101, 67))):
         Image.fromarray(pixels).resize(size, Image.Resampling.BICUBIC).save(photos / f"{name}.png")
+    (tmp_path / "twice" / "sub").mkdir(parents=True)
+    for place in ("twice", "twice/sub"):
+        shutil.copy(photos / "a.png", tmp_path / place / "a.png")
+    found = wholes_of("x", str(tmp_path / "twice"), channels=3, scale=4)
+    assert found.names == ["a.png", "sub/a.png"]
     words = [str(folder), "--photographs", str(photos)]
     assert evaluate.main([*words, "--output", str(tmp_path / "table.csv")]) == 0
     told = capsys.readouterr().out

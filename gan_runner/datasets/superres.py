@@ -201,8 +201,10 @@ def wholes_of(key: str, path: str, *, channels: int, scale: int) -> Wholes:
     Raises:
         ValueError: there is no such folder, no image in it, or one that cannot be read.
     """
-    files = _files(key, path)
+    files, root = _files(key, path), find(path)
     names = [each.stem for each in files]
+    if len(set(names)) < len(names):  # of one name in two folders, or of two forms
+        names = [str(each.relative_to(root)) for each in files]
     photos = _read(key, files, channels, _GIB)
     return Wholes(photos=photos, numbers=range(len(files)), names=names, scale=scale)
 
