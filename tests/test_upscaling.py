@@ -148,6 +148,46 @@ def test_gan_eval_judges_a_folder_of_photographs(
     assert f"{psnr_y(pairs):.2f} {ssim_y(pairs):.4f}" in told
 
 
+def test_gan_eval_loses_no_photograph(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo = Image.fromarray(np.random.default_rng(1).integers(0, 256, (24, 20, 3), dtype=np.uint8))
+    (tmp_path / "more").mkdir()
+    for name in ("a.png", "a.bmp", "more/a.png"):
+        photo.save(tmp_path / name)
+    assert evaluate.main([str(folder), "--photographs", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[3:7]] == ["a.bmp", "a.png", "more/a.png", "mean"]
+
+
+def test_gan_eval_names_and_counts_what_it_cannot_judge(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused() -> str:
+        assert evaluate.main([str(folder), "--photographs", str(tmp_path)]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        return said
+
+    pixels = np.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "good.png")
+    Image.fromarray(pixels[:11]).save(tmp_path / "flat.png")
+    assert "flat.png is too small: 50 x 11 pixels, x 4" in refused()
+    (tmp_path / "flat.png").unlink()
+    Image.fromarray(pixels).save(tmp_path / "good.bmp")
+    whole = (tmp_path / "good.bmp").read_bytes()
+    for name in ("cut", "torn"):  # their headers can be read
+        (tmp_path / f"{name}.bmp").write_bytes(whole[: len(whole) // 2])
+    said = refused()
+    assert "--photographs: 2 of 4 files: " in said
+    assert "cut.bmp" in said
+    assert said.index("cut.bmp") < said.index("torn.bmp")
+    for number in range(7):
+        (tmp_path / f"x{number}.png").write_bytes(b"nothing")
+    assert "--photographs: 7 of 11 files: " in (said := refused())
+    assert "x4.png is not an image that can be read and 2 more; take them away" in said
+
+
 @pytest.mark.parametrize(("words", "reason"), [
     (["--photographs", "none_such"], "--photographs=none_such: there is no such folder"),
     (["--photographs", ".", "--split", "test"], "--split: does not go with --photographs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,6 +32,7 @@ from gan_runner.datasets.sources import ImageSource
 
 _GIB = 2**30
 _SAMPLE_SHARES = {"train": (0.0, 0.6), "validation": (0.6, 0.8), "test": (0.8, 1.0)}
+_NAMED = 5  # files in a message
 _MOST = 500  # digits of a split that are tested on as whole images
 
 
@@ -91,9 +93,7 @@ def superres(
     if test_path is not None:
         files = _files("dataset.test_path", test_path)
         photos = _read("dataset.test_path", files, channels, limit)
-        splits["test"] = _Split(
-            photos=photos, numbers=range(len(files)), names=[each.stem for each in files]
-        )
+        splits["test"] = _Split(photos=photos, numbers=range(len(files)), names=_names(files))
     made: dict[str, dict[str, Rows]] = {}
     for key, part in splits.items():
         num = num_crops if key == "train" else num_held_crops
@@ -199,13 +199,15 @@ def wholes_of(key: str, path: str, *, channels: int, scale: int) -> Wholes:
     """A folder's photographs, whole, to test on. key: of whoever asks, for refusals.
 
     Raises:
-        ValueError: there is no such folder, no image in it, or one that cannot be read.
+        ValueError: there is no such folder, no image in it, or one that cannot be read or is too
+            small.
     """
-    files, root = _files(key, path), find(path)
-    names = [each.stem for each in files]
-    if len(set(names)) < len(names):  # of one name in two folders, or of two forms
-        names = [str(each.relative_to(root)) for each in files]
-    photos = _read(key, files, channels, _GIB)
+    files = _files(key, path)
+    photos, names = _read(key, files, channels, _GIB), _names(files)
+    for number, file in enumerate(files):
+        width, height = photos.size(number)
+        if min(width, height) // scale <= 2:  # all of it is border
+            raise ValueError(f"{key}: {file} is too small: {width} x {height} pixels, x {scale}")
     return Wholes(photos=photos, numbers=range(len(files)), names=names, scale=scale)
 
 
@@ -227,19 +229,41 @@ def _files(key: str, path: str) -> list[Path]:
 def _read(key: str, files: Sequence[Path], channels: int, limit: float) -> Photos:
     """The photographs of files, in memory where they fit the limit (bytes)."""
     heads = list(in_threads(lambda number: header(files[number]), len(files)))
-    for file, head in zip(files, heads, strict=True):
-        if head is None:
-            raise ValueError(f"{key}: {file} is not an image that can be read; take it away")
+    reason = "{} is not an image that can be read"
+    bad = [reason.format(file) for file, head in zip(files, heads, strict=True) if head is None]
+    _check_readable(key, bad, len(files))
     sizes = [(head.width, head.height) for head in heads if head is not None]
     if sum(width * height for width, height in sizes) * channels > limit:
         return FilePhotos(files, sizes, channels)
-    try:
-        return HeldPhotos(
-            list(in_threads(lambda number: read_image(files[number], channels), len(files))),
-            channels,
-        )
-    except UnreadableError as error:
-        raise ValueError(f"{key}: {error}; take it away") from None
+
+    def tried(number: int) -> Image.Image | str:
+        try:
+            return read_image(files[number], channels)
+        except UnreadableError as error:
+            return str(error)
+
+    found = list(in_threads(tried, len(files)))
+    _check_readable(key, [each for each in found if isinstance(each, str)], len(files))
+    return HeldPhotos([each for each in found if not isinstance(each, str)], channels)
+
+
+def _check_readable(key: str, bad: Sequence[str], num: int) -> None:
+    """Refuse a folder with files that cannot be read. bad: what is said of each. num: of all."""
+    if len(bad) == 1:
+        raise ValueError(f"{key}: {bad[0]}; take it away")
+    if bad:
+        more = f" and {len(bad) - _NAMED} more" if len(bad) > _NAMED else ""
+        said = "; ".join(bad[:_NAMED])
+        raise ValueError(f"{key}: {len(bad)} of {num} files: {said}{more}; take them away")
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """A name for each file, none twice: without its folder and ending, where that tells apart."""
+    stems = [each.stem for each in files]
+    if len(set(stems)) == len(files):
+        return stems
+    root = os.path.commonpath([each.parent for each in files])
+    return [each.relative_to(root).as_posix() for each in files]
 
 
 def _parted(
@@ -253,11 +277,12 @@ def _parted(
             f"dataset.path={files[0].parent}: {num} images are too few for one to train on beside "
             + " and ".join(f"{count} for {key}" for key, count in held.items())
         )
+    called = _names(files)
     order = torch.randperm(num, generator=stream(seed, "split")).tolist()
     found, start = {}, 0
     for key, count in {**held, "train": num - sum(held.values())}.items():
         numbers = sorted(order[start : start + count])
-        names = [files[number].stem for number in numbers]
+        names = [called[number] for number in numbers]
         found[key] = _Split(photos=photos, numbers=numbers, names=names)
         start += count
     return found
