@@ -26,7 +26,6 @@ import torch
 from loops import ENDLESS, READ_EVERY, engine, in_turn, medians, read, trainer_of
 
 from gan_runner.compose import compose_run
-from gan_runner.dispatch import dispatch
 from gan_runner.run_folder import plain_config
 from gan_runner.stack import Job, make_trainers, replicas
 from gan_runner.stack_trainer import StackTrainer
@@ -70,7 +69,8 @@ def stacked(hidden: int, num: int, compiles: str) -> Iterator[None]:
 def timed(hidden: int, num: int, blocks: int, steps: int) -> None:
     """Print the ways' times and ratios for a width."""
     step.BATCH = BATCH
-    data = dispatch(plain_config(compose_run(typed(hidden)))).dataset.splits["train"]["real"]
+    data = trainer_of(typed(hidden)).run.dataset.splits["train"]["real"]
+    assert isinstance(data, torch.Tensor)
     ways = {"solo": solo(hidden), "eager": stacked(hidden, num, "false")}
     if hidden == 10:  # the widths of the loop in step.py
         ways["plain"] = step.plain(data)
