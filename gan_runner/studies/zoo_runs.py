@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from gan_runner import conf_files, result, schema
-from gan_runner.callbacks.health import COLLAPSED
 from gan_runner.compose import Composer
 from gan_runner.run_folder import plain_config, read_config, with_absolute_paths
 from gan_runner.studies import runs
@@ -22,6 +21,7 @@ from gan_runner.studies.experiments import FINISHED
 log = logging.getLogger("gan_runner.studies")
 DISTANCE = "frechet_classifier_distance"
 MNIST = "_mnist_cpu"  # how the names of the experiments end
+COLLAPSED = "generated samples have collapsed"  # how the health check words it
 LATE = 0.9  # share of a run from which on a collapse is one of its end
 _ABSENT = object()
 

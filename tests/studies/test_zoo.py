@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from gan_runner.callbacks.health import COLLAPSED
+from gan_runner.callbacks import health
 from gan_runner.studies import zoo, zoo_choices, zoo_runs, zoo_text
 from gan_runner.studies.study_command import SCALES
 from gan_runner.studies.zoo_choices import Choice, Combination, Refusal
-from gan_runner.studies.zoo_runs import DISTANCE, Row, computes, has_collapsed, row
+from gan_runner.studies.zoo_runs import COLLAPSED, DISTANCE, Row, computes, has_collapsed, row
 from gan_runner.studies.zoo_text import Zoo
 
 
@@ -61,6 +61,8 @@ def test_table_is_sorted_by_distance_between_floor_and_ceiling() -> None:
 
 
 def test_collapse_is_told_by_the_health_check_at_the_end() -> None:
+    # Both findings of a collapse begin so in the health check's own file.
+    assert Path(health.__file__).read_text(encoding="utf-8").count(f'"{COLLAPSED}') == 2
     late, early = f"step 950: {COLLAPSED}: spread 0", f"step 300: {COLLAPSED}: spread 0"
     assert has_collapsed([early, late], 1000)
     assert not has_collapsed([early, "step 990: D wins completely"], 1000)
