@@ -28,7 +28,6 @@ LOSS_GAP = 0.05  # D(G(z)) - D(x), in D's own scale, from which on D loses
 VANISHED = 1e-4  # of its early median: a gradient norm of G that counts as gone
 EARLY, SHORT, LONG = 10, 5, 10  # logged rows
 
-COLLAPSED = "generated samples have collapsed"  # how such a finding begins
 HINTS = {
     "not_finite": "a lower learning rate usually helps, or fp32 instead of bf16",
     "collapse": "a penalty on D (r1, gradient_penalty), packing (model.pack) or another loss "
@@ -102,14 +101,14 @@ class Health(Callback):
         if not self._has_spread and step < max(WARM_UP * self._start.num_steps, NEW):
             return
         if spread < SHARE * wanted:
-            text = f"{COLLAPSED}: spread {spread:.3g}, real {wanted:.3g}"
+            text = f"generated samples have collapsed: spread {spread:.3g}, real {wanted:.3g}"
             self._warn(step, "collapse", text)
             return
         cell = CELL * real.std(dim=0).clamp_min(1e-12)
         distinct, usual = distinct_share(generated, cell), distinct_share(real, cell)
         if distinct < SHARE * usual:
             text = (
-                f"{COLLAPSED} onto few points: {distinct:.1%} of them are "
+                f"generated samples have collapsed onto few points: {distinct:.1%} of them are "
                 f"distinct, real {usual:.1%}"
             )
             self._warn(step, "collapse", text)
