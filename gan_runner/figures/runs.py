@@ -135,11 +135,8 @@ def _after(key: str) -> str:
 def _of_arm(
     arm: Arm, label: str, seeds: range, request: Request, first: Sequence[Wanted] | None
 ) -> tuple[Wanted, ...]:
-    from gan_runner.run_folder import plain_config, with_absolute_paths
-
     typed = words(arm, request)
-    composed = _composer().compose(list(typed)).config
-    plain = with_absolute_paths(plain_config(composed))
+    plain = _composed(typed)
     found = []
     for seed in seeds:
         config = copy.deepcopy(plain)
@@ -154,6 +151,14 @@ def _of_arm(
             )
         )  # fmt: skip
     return tuple(found)
+
+
+@cache
+def _composed(typed: tuple[str, ...]) -> dict[str, Any]:
+    """The config of a command line; figures share arms, and composing takes half a second."""
+    from gan_runner.run_folder import plain_config, with_absolute_paths
+
+    return with_absolute_paths(plain_config(_composer().compose(list(typed)).config))
 
 
 @cache
