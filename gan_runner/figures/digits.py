@@ -28,11 +28,11 @@ VGAN = perceptron()
 
 
 def convolutions(*further: str, model: str = "dcgan") -> Arm:
-    """DCGAN's networks, 32 channels wide; `further` chooses network and optimizer."""
+    """DCGAN's networks, 32 channels wide, for as many steps as the perceptrons."""
     return Arm(
         overrides=(
             f"model={model}", "dataset=digits", *further, "network.generator.width=32",
-            "network.discriminator.width=32", "training.steps=2500",
+            "network.discriminator.width=32",
         ),
     )  # fmt: skip
 

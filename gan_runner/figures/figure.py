@@ -14,6 +14,7 @@ from gan_runner.studies.curves import Series, series
 from gan_runner.studies.study_command import Scale
 
 Paper = Literal["anatomizing", "introduction", "overview", "study", "mnist"]
+ALONG = "metrics/validation/"  # a metric's tag along training begins with it
 Word = Literal["holds", "does not hold", "cannot be told"]
 PAPERS: Mapping[Paper, str] = {
     "anatomizing": "Sinha 2020, Anatomizing Generative Adversarial Networks",

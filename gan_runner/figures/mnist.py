@@ -6,7 +6,7 @@ from functools import partial
 
 from gan_runner.figures import drawing, judging
 from gan_runner.figures.anatomizing import mean
-from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Trained
+from gan_runner.figures.figure import ALONG, Arm, Drawing, Figure, Material, Trained
 from gan_runner.figures.mnist_claims import (
     BATCHNORM,
     MIXING,
@@ -62,7 +62,7 @@ def along(run: Trained) -> tuple[list[float], list[float]]:
     The estimate is the mean over the logged steps since the measurement before.
     """
     logged = run.series()
-    steps, distance = logged.get(f"validation/{DISTANCE}", ([], []))
+    steps, distance = logged.get(f"{ALONG}{DISTANCE}", ([], []))
     at, loss = logged.get("loss/D", ([], []))
     estimates, before = [], 0.0
     for step in steps:

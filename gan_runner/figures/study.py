@@ -9,7 +9,7 @@ import numpy as np
 
 from gan_runner.figures import digits, drawing, judging
 from gan_runner.figures.anatomizing import mean
-from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Trained
+from gan_runner.figures.figure import ALONG, Arm, Drawing, Figure, Material, Trained
 
 LOSSES = {"loss/D": "D", "loss/G": "G"}
 DISTANCE, SCORE = "frechet_classifier_distance", "classifier_score"
@@ -77,7 +77,7 @@ def convergence(material: Material) -> Drawing:
     found: dict[str, str] = {}
     for axes, (metric, label) in zip(panels, LABELS.items(), strict=True):
         for arm, colour in zip(material.runs, drawing.COLOURS, strict=False):
-            drawing.curves(axes, material.completed(arm), {f"validation/{metric}": arm},
+            drawing.curves(axes, material.completed(arm), {f"{ALONG}{metric}": arm},
                            x="epoch", colours=(colour,))  # fmt: skip
         axes.set_ylabel(label)
         if metric == DISTANCE and axes.lines:
@@ -103,7 +103,7 @@ def areas(runs: tuple[Trained, ...]) -> dict[int, float]:
     """The mean over steps of the distance along training, by seed: the area under its curve."""
     found: dict[int, float] = {}
     for run in runs:
-        steps, values = run.series().get(f"validation/{DISTANCE}", ([], []))
+        steps, values = run.series().get(f"{ALONG}{DISTANCE}", ([], []))
         if len(steps) > 1:
             found[run.seed] = float(np.trapezoid(values, steps) / (steps[-1] - steps[0]))
     return found
@@ -184,7 +184,7 @@ def _small(network: str, optimizer: str, *further: str, model: str) -> Arm:
 
 
 def _sn(network: str, optimizer: str) -> Arm:
-    return _small(network, optimizer, "model.critic_steps=1", "metrics.every=250", model="sngan")
+    return _small(network, optimizer, "model.critic_steps=1", "metrics.every=500", model="sngan")
 
 
 FIGURES = (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from gan_runner import api
 from gan_runner.figures import drawing, mnist, mnist_claims, study
-from gan_runner.figures.figure import Material, Trained
+from gan_runner.figures.figure import ALONG, Material, Trained
 from gan_runner.figures.mnist_claims import LSGAN, STANDARD
 
 
@@ -27,15 +29,27 @@ def test_rank_correlation() -> None:
 
 def test_the_critics_estimate_is_its_loss_between_measurements(tmp_path: Path) -> None:
     rows = ["10,-1,", "20,-3,", "20,,5.0", "30,-7,", "40,-9,", "40,,4.0"]
-    run = _run(tmp_path / "a", f"step,loss/D,validation/{study.DISTANCE}", rows)
+    run = _run(tmp_path / "a", f"step,loss/D,{ALONG}{study.DISTANCE}", rows)
     assert mnist.along(run) == ([5.0, 4.0], [2.0, 8.0])
 
 
 def test_areas_are_means_along_training(tmp_path: Path) -> None:
-    tag = f"step,validation/{study.DISTANCE}"
+    tag = f"step,{ALONG}{study.DISTANCE}"
     run = _run(tmp_path / "a", tag, ["0,4", "10,2", "30,2"], seed=5)
     short = _run(tmp_path / "b", tag, ["0,4"], seed=6)
     assert study.areas((run, short)) == {5: pytest.approx((30 + 40) / 30)}
+
+
+def test_a_runs_metrics_along_training_are_found(tiny_run: Callable[..., api.Result]) -> None:
+    made = tiny_run(
+        "dataset=digits", "network=mlp_overview", "training.steps=4", "training.log_every=1",
+        f"metrics.names=[{study.DISTANCE}]", "metrics.every=2", "metrics.num_generated=64",
+    )  # fmt: skip
+    run = Trained(folder=made.folder, seed=0, config_hash="0")
+    assert run.series()[f"{ALONG}{study.DISTANCE}"][0] == [2, 4]
+    assert list(study.areas((run,))) == [0]
+    distances, estimates = mnist.along(run)
+    assert len(distances) == len(estimates) == 2
 
 
 def test_a_code_is_correlated_within_its_category() -> None:
@@ -100,7 +114,7 @@ def test_stability_counts_failures(tmp_path: Path) -> None:
 
 
 def test_convergence_needs_the_end_and_the_way(tmp_path: Path) -> None:
-    tag = f"step,epoch,validation/{study.DISTANCE}"
+    tag = f"step,epoch,{ALONG}{study.DISTANCE}"
 
     def arm(name: str, end: float, way: float) -> tuple[Trained, ...]:
         found = []
