@@ -50,6 +50,21 @@ def at_least(low: int) -> Callable[[str], int]:
     return read
 
 
+def number_between(low: float, high: float) -> Callable[[str], float]:
+    """A type of arguments: numbers from `low` to `high`."""
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = float("nan")
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text}: a number from {low} to {high} is wanted")
+        return value
+
+    return read
+
+
 def answer(program: str, command: Callable[[Sequence[str]], None], argv: Sequence[str]) -> int:
     """Carry out a command.
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, say
+from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, number_between, say
 
 if TYPE_CHECKING:
     from gan_runner.dispatch import Run
@@ -49,6 +49,10 @@ def _parser() -> Parser:
     add(
         "--checkpoint", metavar="NAME", help="last, best, or another name in the run's checkpoints/"
     )
+    add(
+        "--truncation", type=number_between(-2, 2), metavar="PSI",
+        help="of StyleGAN's styles: 1 changes nothing, 0 gives the mean style; default: as drawn",
+    )  # fmt: skip
     add(
         "--photographs", metavar="FOLDER",
         help="instead, of a run that enlarges: PSNR and SSIM of a folder's photographs, and of "
@@ -114,7 +118,7 @@ def _check_apart(given: argparse.Namespace) -> None:
         if given.output is not None:
             raise ValueError("--output: goes with --photographs")
         return
-    for option in ("metrics", "number", "num_real", "split"):
+    for option in ("metrics", "number", "num_real", "split", "truncation"):
         if getattr(given, option) is not None:
             raise ValueError(f"--{option.replace('_', '-')}: does not go with --photographs")
     if given.output is not None and given.output.suffix.lower() != ".csv":
@@ -149,7 +153,7 @@ def options_of(loaded: Loaded, given: argparse.Namespace) -> dict[str, Any]:
 
     Returns:
         `metrics`, `number`, `num_real`, `split`, `checkpoint`, `device`; None where a game has no
-        such thing.
+        such thing; `truncation` where it was given.
 
     Raises:
         ValueError: a metric does not fit the data, or an option the game.
@@ -166,6 +170,9 @@ def options_of(loaded: Loaded, given: argparse.Namespace) -> dict[str, Any]:
     if not options["metrics"]:
         raise ValueError(f"{name} measures nothing; --metrics of {', '.join(fitting(run))}")
     check_metrics(run, options["metrics"])
+    if given.truncation is not None:
+        loaded.check_styled("--truncation")
+        options["truncation"] = given.truncation
     for option, reason in _without(run).items():
         if getattr(given, option) is not None:
             raise ValueError(f"--{option.replace('_', '-')}: {name} {reason}")
@@ -226,8 +233,9 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
     split = options["split"] or own["split"]
     with process_settings(loaded.config), threads(loaded.threads):
         found = evaluation.measure(
-            loaded.prepared, loaded.host, section, split=split, checkpoint=loaded.checkpoint
-        )
+            loaded.prepared, loaded.host, section, split=split, checkpoint=loaded.checkpoint,
+            truncation=options.get("truncation"),
+        )  # fmt: skip
         floors = evaluation.measure_floor(loaded.prepared, section, split=split)
         ceilings = evaluation.measure_ceiling(loaded.prepared, section, split=split)
         precision = loaded.config["device"]["precision"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Set
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -91,7 +92,13 @@ def _classified(names: tuple[str, ...]) -> bool:
 
 
 def measure(
-    run: Run, host: Solo, section: Mapping[str, Any], *, split: str, checkpoint: str
+    run: Run,
+    host: Solo,
+    section: Mapping[str, Any],
+    *,
+    split: str,
+    checkpoint: str,
+    truncation: float | None = None,
 ) -> dict[str, Measurement]:
     """Compute a config's metrics.
 
@@ -101,6 +108,7 @@ def measure(
         section: the config's `metrics`.
         split: where the real points are from.
         checkpoint: whose weights these are, for the protocol.
+        truncation: of the styles, for games that are `styled`; None: as they are drawn.
 
     Returns:
         Measurements by name, e.g. `modes_covered`.
@@ -110,7 +118,7 @@ def measure(
     names = names_to_measure(section, run)
     if not names:
         return {}
-    setting = _setting(run, section, split)
+    setting = replace(_setting(run, section, split), truncation=truncation)
     inputs = of_game(setting, host)
     found: dict[str, Measurement] = {}
     for name in names:
@@ -252,6 +260,8 @@ def _protocol(metric: Metric, inputs: MetricInputs, setting: Setting, checkpoint
         details["classifier"] = dict(setting.view.details())
     if "features" in metric.needs and setting.look is not None:
         details["features"] = setting.look.details()
+    if setting.truncation is not None:
+        details["truncation"] = setting.truncation
     if "photographs" in metric.needs and setting.run.dataset.wholes is not None:
         num_real = num_generated = most = len(setting.run.dataset.wholes[setting.split])
     return Protocol(

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gan_runner import upscaling
+from gan_runner import latent, upscaling
 from gan_runner.classifiers import classifier as classifiers
 from gan_runner.data_paths import data_folder
 from gan_runner.datasets.dataset import Dataset
@@ -38,7 +38,7 @@ class Setting:
 
     run: the run. section: the config's `metrics`. split: where the real samples are from.
     view: how its images are looked at; None where nobody does. look: the same of photographs, by
-    a network's features.
+    a network's features. truncation: of StyleGAN's styles; None: as they are drawn.
     """
 
     run: Run
@@ -46,6 +46,7 @@ class Setting:
     split: str
     view: View | None
     look: Look | None = None
+    truncation: float | None = None
 
     @property
     def seed(self) -> int:
@@ -128,8 +129,9 @@ def of_game(setting: Setting, host: Solo) -> MetricInputs:
     rows = _real_rows(setting, run.tensors(setting.split, host.dtype), host.dtype)
     paired = {"low": rows["low"]} if run.recipe.paired else None
     made, drawn = generate(
-        run, host, section["num_generated"], streams.fresh("metrics/generated"), data=paired
-    )
+        run, host, section["num_generated"], streams.fresh("metrics/generated"), data=paired,
+        arrange=latent.styled(setting.truncation, noise=True),
+    )  # fmt: skip
     generated, real = _data_units(dataset, made), _data_units(dataset, rows["real"])
 
     def redraw(num: int, arrange: Callable[[Batch], Batch]) -> Tensor:

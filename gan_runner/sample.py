@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, say
+from gan_runner.arguments import DEVICES, SPLITS, Parser, answer, at_least, number_between, say
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -92,7 +92,7 @@ def _parser() -> Parser:
     styled = parser.add_argument_group("models with styles (StyleGAN)")
     styled.add_argument(
         "--truncation",
-        type=_number,
+        type=number_between(-2, 2),
         metavar="PSI",
         help="w is drawn towards the mean style: 1 changes nothing, 0 gives the mean "
         "(up to 32 x 32)",
@@ -131,16 +131,6 @@ def _parser() -> Parser:
         "--beside", type=Path, action="append", default=[], metavar="RUN", help="another run's too"
     )
     return parser  # fmt: skip
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
-    if not -2 <= value <= 2:
-        raise argparse.ArgumentTypeError(f"{text}: a number from -2 to 2 is wanted")
-    return value
 
 
 def _word(text: str) -> str:

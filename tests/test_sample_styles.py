@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import gan_runner
-from gan_runner import api, latent
+from gan_runner import api, evaluate, latent, result
 from gan_runner.models.style_grids import SOURCES
 from gan_runner.sample import main
 
@@ -108,6 +109,9 @@ def test_games_without_styles_refuse(tmp_path: Path, capsys: pytest.CaptureFixtu
         ["model=vgan", "dataset=digits", *narrow, *TINY], folder=tmp_path / "plain"
     ).folder
     capsys.readouterr()
+    assert evaluate.main([str(folder), "--metrics", "coverage", "--truncation", "0.5"]) == 2
+    said = "--truncation: vgan_digits has no styles, as StyleGAN has"
+    assert capsys.readouterr().err == f"gan-eval: error: {said}\n"
     for options, option in (
         (["--truncation", "0.5"], "--truncation"),
         (["--no-noise"], "--no-noise"),
@@ -116,6 +120,23 @@ def test_games_without_styles_refuse(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert main([str(folder), *options]) == 2
         said = f"{option}: vgan_digits has no styles, as StyleGAN has"
         assert capsys.readouterr().err == f"gan-sample: error: {said}\n"
+
+
+def test_metrics_at_a_truncation(styled: Path) -> None:
+    name = "sliced_wasserstein"
+
+    def measured(*typed: str) -> dict[str, Any]:
+        asked = ["--metrics", name, "--number", "100", "--num-real", "100"]
+        assert evaluate.main([str(styled), *asked, *typed]) == 0
+        entry: dict[str, Any] = result.read_result(styled / "result.json")["evaluations"][-1]
+        return {"psi": entry["options"].get("truncation"), **entry["metrics"][name]}
+
+    plain, one, mean = measured(), measured("--truncation", "1"), measured("--truncation", "0")
+    assert [each["psi"] for each in (plain, one, mean)] == [None, 1, 0]
+    assert one["value"] == pytest.approx(plain["value"], rel=1e-3)
+    assert abs(mean["value"] - plain["value"]) > 1e-2 * plain["value"]
+    assert "truncation" not in plain["protocol"]["details"]
+    assert mean["protocol"]["details"]["truncation"] == 0
 
 
 def test_from_python(styled: Path) -> None:
