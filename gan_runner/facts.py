@@ -80,8 +80,7 @@ def features_name(run: Run) -> str | None:
     Raises:
         ValueError: the game has learned from the network asked for.
     """
-    from gan_runner.data_paths import data_folder
-    from gan_runner.networks.features import LITE0
+    from gan_runner.networks.features import lite_weights
 
     asked = run.config["metrics"].get("features")
     used = run.config["model"].get("content_features")
@@ -93,7 +92,7 @@ def features_name(run: Run) -> str | None:
             )
         return str(asked)
     default = "efficientnet_lite0"
-    there = (data_folder(None) / LITE0).is_file() and run.dataset.shape[0] in (1, 3)
+    there = lite_weights(default) is not None and run.dataset.shape[0] in (1, 3)
     return default if there and used != default else None
 
 

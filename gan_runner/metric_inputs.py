@@ -17,7 +17,6 @@ from torch import Tensor
 
 from gan_runner import latent, upscaling
 from gan_runner.classifiers import classifier as classifiers
-from gan_runner.data_paths import data_folder
 from gan_runner.datasets.dataset import Dataset
 from gan_runner.dispatch import Run
 from gan_runner.draws import chosen_rows, chunk_size, generate
@@ -28,7 +27,7 @@ from gan_runner.metrics.inputs import MetricInputs, Seen
 from gan_runner.metrics.look import Look
 from gan_runner.metrics.photographs import Enlarged
 from gan_runner.metrics.view import View
-from gan_runner.networks.features import LITE0, LITE0_LAYERS
+from gan_runner.networks.features import LITE0_LAYERS, lite_weights
 from gan_runner.streams import stream_seed
 
 
@@ -104,8 +103,7 @@ def _look(name: str, device: torch.device, *_read_from: object) -> Look:
 
 def _weights(name: str) -> tuple[Path, int | None]:
     """The file that a network's name may stand for, and when it was last changed."""
-    lite0 = name == "efficientnet_lite0"
-    path = (data_folder(None) / LITE0 if lite0 else Path(name).expanduser()).absolute()
+    path = (lite_weights(name) or Path(name).expanduser()).absolute()
     return path, path.stat().st_mtime_ns if path.is_file() else None
 
 

@@ -139,8 +139,9 @@ class SrganModel(GameModel):
     content: str = option("squared_error", "the content loss", choices=CONTENTS)
     content_features: str | None = option(
         None,
-        "network in whose features the game's content loss is taken: vgg19, efficientnet_lite0, a "
-        "shipped classifier, a .safetensors file of one or torchvision:<network>; null: pixels",
+        "network in whose features the game's content loss is taken: vgg19, efficientnet_lite0 (or "
+        "1, 2), a shipped classifier, a .safetensors file of one or torchvision:<network>; null: "
+        "pixels",
     )
     content_layer: str = option(
         "5_4", "its layer, a module's path; of vgg19 5_4 or 2_2, conv5_4 before the activation"

@@ -14,7 +14,9 @@ from gan_runner.classifiers import classifier
 from gan_runner.dispatch import Run
 from gan_runner.metric_inputs import find_look
 from gan_runner.metrics import look
-from gan_runner.networks.features import LITE0, Features
+from gan_runner.networks import features
+from gan_runner.networks.efficientnet import EfficientNetLite
+from gan_runner.networks.features import LITE_WEIGHTS, Features
 
 GREY = ("model=srresnet", "dataset=superres", "dataset.channels=1")
 
@@ -53,14 +55,13 @@ def test_a_network_is_read_once(
 def test_another_folder_of_data_has_other_weights(
     make_run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, read: list[str]
 ) -> None:
-    from gan_runner.networks.efficientnet import EfficientNetLite0
-
+    monkeypatch.setattr(features, "find_spec", lambda _: None)  # no package has any, either
     made = []
     run = None
     for name in ("a", "b"):
-        file = tmp_path / name / LITE0
+        file = tmp_path / name / LITE_WEIGHTS.format(name="efficientnet_lite0")
         file.parent.mkdir(parents=True)
-        torch.save(EfficientNetLite0().state_dict(), file)
+        torch.save(EfficientNetLite().state_dict(), file)
         monkeypatch.setenv("GAN_RUNNER_DATA", str(tmp_path / name))
         run = run or make_run(*GREY)
         made.append(find_look(run)(torch.ones(1, 1, 16, 16))[0])

