@@ -144,7 +144,9 @@ class SrganModel(GameModel):
         "pixels",
     )
     content_layer: str = option(
-        "5_4", "its layer, a module's path; of vgg19 5_4 or 2_2, conv5_4 before the activation"
+        "5_4",
+        "its layer, a module's path; of vgg19 5_4 or 2_2, conv5_4 before the activation; several, "
+        "which count alike, as a+b",
     )
     content_scale: float = number(
         1 / 12.75, "features are multiplied by this (1/12.75 for VGG)", above=0

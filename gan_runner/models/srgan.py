@@ -6,7 +6,8 @@ Ledig et al. 2017 for images; Sinha 2020 (anatomizing) for vectors, equations 2,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from functools import partial, reduce
+from operator import add
 from typing import Any
 
 from torch import Tensor
@@ -28,11 +29,17 @@ def content_only(
     return {"content": content(fake(nets, batch), batch["real"])}
 
 
-def in_features(nets: Any, samples: Tensor, h: Numbers) -> Tensor:
-    """Samples as the frozen network F sees them (Ledig et al. 2017, eq. 5): [N, d, h, w]."""
-    (maps,) = nets.F(samples)
-    scaled: Tensor = h["model.content_scale"] * maps
-    return scaled
+def in_features(
+    nets: Any, samples: Tensor, real: Tensor, h: Numbers, *, content: Reconstruction
+) -> Tensor:
+    """The content loss of the frozen network F's maps [N, d, h, w] (Ledig et al. 2017, eq. 5).
+
+    Of several layers, its mean over them.
+    """
+    scale = h["model.content_scale"]
+    maps = zip(nets.F(samples), nets.F(real), strict=True)
+    losses = [content(scale * made, scale * wanted) for made, wanted in maps]
+    return reduce(add, losses) / len(losses)
 
 
 def perceptual(
@@ -54,11 +61,9 @@ def perceptual(
     generated = fake(nets, batch)
     score = partial(critic, nets, batch)
     against_d = adversarial.against(score, generated, batch["real"], h, pack=pack, loss=loss)
-    looked_at = [generated, batch["real"]]
-    if features:
-        looked_at = [in_features(nets, each, h) for each in looked_at]
+    look = partial(in_features, nets, h=h, content=content) if features else content
     return {
-        "content": content(*looked_at),
+        "content": look(generated, batch["real"]),
         "adversarial": h["model.lambda_adversarial"] * against_d,
     }
 
@@ -107,7 +112,7 @@ def build(context: Context) -> Recipe:
     )
     if name:
         networks["F"] = lambda: Features(
-            name, [model["content_layer"]], key="model.content_features"
+            name, model["content_layer"].split("+"), key="model.content_features"
         )
         built(networks["F"])  # refuses a layer that is not there
     first = (pretraining(game.players[1], model, content),) if model["pretrain_share"] > 0 else ()

@@ -166,11 +166,13 @@ DIGITS = (
 )  # fmt: skip
 
 
-def test_content_in_features_by_hand(make_run: Callable[..., Run]) -> None:
+@pytest.mark.parametrize("layers", [(3,), (3, 0)])
+def test_content_in_features_by_hand(make_run: Callable[..., Run], layers: tuple[int, ...]) -> None:
     """Ledig et al. 2017, eq. 5, with the maps scaled by 1/12.75."""
     run = make_run(
         "model=srgan_photos", *DIGITS, "model.content_features=digits",
-        "model.content_layer=convolutions.3", "model.pretrain_share=0.5",
+        f"model.content_layer={'+'.join(f'convolutions.{each}' for each in layers)}",
+        "model.pretrain_share=0.5",
     )  # fmt: skip
     host = run.host(run.streams())
     first, game = run.recipe.stages
@@ -189,10 +191,15 @@ def test_content_in_features_by_hand(make_run: Callable[..., Run]) -> None:
     host.enter(game, run.make_optimizer)
     terms, gradients = host.gradient(game.moves[1], {**data, "fake": host.nets.G(data["low"])})
     network = classifiers.load("digits").network.double()
-    with torch.no_grad():
-        maps = [network.convolutions[:4]((each + 1) / 2) for each in (made, data["real"])]  # type: ignore[index, operator]
-    by_hand = ((maps[0] - maps[1]) / 12.75).square().mean()
-    assert terms["content"].item() == pytest.approx(float(by_hand), rel=1e-9)
+    by_hand = []
+    for layer in layers:
+        with torch.no_grad():
+            a, b = (
+                network.convolutions[: layer + 1]((each + 1) / 2)  # type: ignore[index, operator]
+                for each in (made, data["real"])
+            )
+        by_hand.append(float(((a - b) / 12.75).square().mean()))
+    assert terms["content"].item() == pytest.approx(sum(by_hand) / len(layers), rel=1e-9)
     assert set(terms) == {"content", "adversarial"}
     assert all(each is not None and bool(each.isfinite().all()) for each in gradients)
 
