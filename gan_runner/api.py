@@ -240,8 +240,9 @@ def judge(trainer: Trainer) -> Judged:
     section, prepared = trainer.run.config["metrics"], trainer.run
     label = "last"
     if section["checkpoint"] == "best" and trainer.best is not None:
-        state = checkpoint.load(trainer.folder / "checkpoints" / "best.pt", prepared.device)
-        load_networks(trainer.host, state["host"]["networks"])
+        path = trainer.folder / "checkpoints" / "best.pt"
+        state = checkpoint.load(path, prepared.device)
+        load_networks(trainer.host, state["host"]["networks"], path)
         label = checkpoint_label("best", state)
     split = section["split"]
     found = evaluation.measure(prepared, trainer.host, section, split=split, checkpoint=label)

@@ -175,7 +175,7 @@ def load(
     prepared = dispatch(config)
     state = checkpoint.load(path, prepared.device)
     host = prepared.host(prepared.streams())
-    load_networks(host, state["host"]["networks"])
+    load_networks(host, state["host"]["networks"], path)
     for network in host.networks.values():
         network.eval().requires_grad_(False)
     return Loaded(
@@ -199,8 +199,18 @@ def checkpoint_label(name: str, state: Mapping[str, Any]) -> str:
     return f"{'' if name == 'last' else f'{name}, '}step {state['step']}"
 
 
-def load_networks(host: Solo, networks: Mapping[str, Mapping[str, Tensor]]) -> None:
-    """Put weights into a host's networks, strictly."""
+def load_networks(host: Solo, networks: Mapping[str, Mapping[str, Tensor]], path: Path) -> None:
+    """Put the weights of a checkpoint, `path`, into a host's networks, strictly.
+
+    Raises:
+        ValueError: one of the networks is not among them.
+    """
+    missing = sorted(set(host.networks) - set(networks))
+    if missing:
+        raise ValueError(
+            f"{path} has no weights of {', '.join(missing)}: another gan_runner made it; "
+            "train the run anew"
+        )
     for name, network in host.networks.items():
         network.load_state_dict(networks[name])
 

@@ -49,6 +49,17 @@ def test_the_networks_are_the_trained_ones_and_ready_to_use(plain: api.Result) -
     assert loaded.networks["D"](points).shape[0] == 3
 
 
+def test_a_checkpoint_of_other_networks_is_refused(plain: api.Result, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(plain.folder, folder)
+    path = folder / "checkpoints" / "last.pt"
+    state = torch.load(path, weights_only=True)
+    state["host"]["networks"]["Q"] = state["host"]["networks"].pop("G")
+    torch.save(state, path)
+    with pytest.raises(ValueError, match=r"last\.pt has no weights of G: another gan_runner"):
+        gan_runner.load(folder)
+
+
 def test_samples_are_gs_output_in_data_units(plain: api.Result) -> None:
     loaded = gan_runner.load(plain.folder)
     samples = loaded.sample(10, seed=3)

@@ -114,9 +114,10 @@ def words(arm: Arm, request: Request) -> tuple[str, ...]:
 
 
 def key(config: Mapping[str, Any]) -> str:
-    """What a config computes, wherever: its hash but for the device and its threads.
+    """What a config computes, wherever: its hash but for the device, its threads and nulls.
 
-    A run folder that the first weights are from stands for what it computed.
+    A run folder that the first weights are from stands for what it computed. An option that came
+    after a run, null unless it is asked for, does not make it another run.
     """
     section = config.get("device") or {}
     training = dict(config["training"])
@@ -124,7 +125,15 @@ def key(config: Mapping[str, Any]) -> str:
     if source is not None and (Path(source) / folders.CONFIG).is_file():
         training["init_from"] = _after(key(folders.read(Path(source)).config))
     changed = {"device": section.get("precision", "fp32"), "training": training}
-    return result.config_hash({**config, **changed})
+    return result.config_hash(_without_nulls({**config, **changed}))
+
+
+def _without_nulls(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_nulls(value) if isinstance(value, Mapping) else value
+        for name, value in config.items()
+        if value is not None
+    }
 
 
 def _after(key: str) -> str:

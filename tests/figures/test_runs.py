@@ -48,6 +48,12 @@ def test_the_device_does_not_count_and_the_precision_does() -> None:
     assert key({**CONFIG, "training": {"seed": 4}}) != key(CONFIG)
 
 
+def test_an_option_that_came_later_does_not_count_while_it_is_null() -> None:
+    later = {**CONFIG, "metrics": None, "training": {"seed": 3, "new": None}}
+    assert key(later) == key(CONFIG)
+    assert key({**CONFIG, "training": {"seed": 3, "new": 0}}) != key(CONFIG)
+
+
 def test_words_follow_the_scale(tmp_path: Path) -> None:
     arm = Arm(experiment="mnist_fig4", cpu=("training.epochs=1",))
     small = words(arm, Request(out=tmp_path, scale="cpu"))
