@@ -99,7 +99,7 @@ CLAIMS: Mapping[str, Claim] = {
     "O2": Claim(
         paper="overview",
         says="cDCGAN's samples are more realistic than cGAN's.",
-        test="Fréchet classifier distance, paired by seed.",
+        test="Fréchet classifier distance on MNIST after as many epochs, paired by seed.",
         rule=BETTER,
     ),
     "O3": Claim(
@@ -112,7 +112,7 @@ CLAIMS: Mapping[str, Claim] = {
     "S1": Claim(
         paper="study",
         says="DCGAN improves on the basic GAN.",
-        test="Fréchet classifier distance, paired by seed.",
+        test="Fréchet classifier distance on MNIST after as many epochs, paired by seed.",
         rule=BETTER,
     ),
     "S2": Claim(
@@ -125,7 +125,8 @@ CLAIMS: Mapping[str, Claim] = {
     "S3": Claim(
         paper="study",
         says="Labels (cGAN, ACGAN) improve quality and stability.",
-        test="Fréchet classifier distance of ACGAN and cDCGAN against DCGAN, paired by seed.",
+        test="Fréchet classifier distance on MNIST of ACGAN and cDCGAN against DCGAN, as many "
+        "epochs of each, paired by seed.",
         rule=f"{BETTER}; better for each",
     ),
     "S4": Claim(

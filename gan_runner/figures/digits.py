@@ -1,6 +1,7 @@
-"""Arms on scikit-learn's digits (8 x 8 pixels), small enough for many seeds on two cores.
+"""Arms that are small or short enough for many seeds on two cores: digits (8 x 8 pixels), MNIST.
 
-Several papers' figures share them, and so their runs.
+Several papers' figures share them, and so their runs. What convolutions are good for shows on MNIST
+alone: on 8 x 8 pixels there is little for them to find.
 """
 
 from __future__ import annotations
@@ -35,6 +36,14 @@ def convolutions(*further: str, model: str = "dcgan") -> Arm:
             "network.discriminator.width=32",
         ),
     )  # fmt: skip
+
+
+BRIEFLY = "at cpu scale four epochs for all, and narrower convolutions."
+
+
+def brief(experiment: str) -> Arm:
+    """A paper's setting on MNIST, at cpu scale for four epochs, whatever its networks are."""
+    return Arm(experiment=experiment, cpu=("training.epochs=4",))
 
 
 DCGAN = convolutions("network=dcgan", "optimizer=adam_dcgan")
