@@ -21,6 +21,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gan_runner.losses.straight import StraightLines
+
 Critic = Callable[[Tensor], Tensor]
 PenaltyFunction = Callable[
     [Critic, Tensor, Tensor, Mapping[str, Tensor], Mapping[str, Tensor]], Tensor
@@ -137,7 +139,12 @@ def _mixed(real: Tensor, fake: Tensor, mix: Tensor) -> Tensor:
 
 def _squared_norms(critic: Critic, samples: Tensor) -> Tensor:
     """||grad D||_2^2 of each sample, over all dimensions but the first: [N]."""
-    gradient: Tensor = torch.func.grad(lambda x: critic(x).sum())(samples)  # [N, ...]
+
+    def total(x: Tensor) -> Tensor:
+        with StraightLines():
+            return critic(x).sum()
+
+    gradient: Tensor = torch.func.grad(total)(samples)  # [N, ...]
     return gradient.square().reshape(samples.shape[0], -1).sum(dim=1)
 
 

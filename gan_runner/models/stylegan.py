@@ -19,6 +19,7 @@ from torch import Tensor
 from gan_runner.game import Batch, Move, Numbers, Objective, Player, Recipe, Stage, Terms
 from gan_runner.losses.adversarial import AdversarialLoss
 from gan_runner.losses.penalties import Penalty
+from gan_runner.losses.straight import StraightLines
 from gan_runner.models import adversarial, style_grids
 from gan_runner.models.context import Context
 from gan_runner.models.growing import COARSEST, Resolution, timeline
@@ -159,7 +160,8 @@ def path_length(
     direction = batch["path_noise"] / at.size
 
     def along(given: Tensor) -> Tensor:
-        images: Tensor = nets.S(given, noise, top=at.level, share=at.share(batch))
+        with StraightLines():
+            images: Tensor = nets.S(given, noise, top=at.level, share=at.share(batch))
         return (images * direction).sum()
 
     gradient: Tensor = torch.func.grad(along)(w)  # [N, layers, L]
