@@ -21,7 +21,7 @@ from gan_runner.callbacks.pictures import Pictures
 from gan_runner.callbacks.progress import Progress
 from gan_runner.callbacks.tensorboard import TensorBoard
 from gan_runner.dispatch import Run, dispatch
-from gan_runner.errors import Interrupted, RunFailed
+from gan_runner.errors import Interrupted, RunFailed, retold
 from gan_runner.loading import Loaded, checkpoint_label, load, load_networks, start_from
 from gan_runner.metrics.protocol import Measurement, metrics_as_dict
 from gan_runner.process import process_settings, threads
@@ -208,7 +208,10 @@ def carry_out(trainer: Trainer, started: float) -> Result:
             raise
         except BaseException as error:
             log.exception("The run failed")
-            close(trainer, started, "failed", error=f"{type(error).__name__}: {error}")
+            told = retold(error) or error
+            close(trainer, started, "failed", error=f"{type(told).__name__}: {told}")
+            if told is not error:
+                raise told from error
             raise
         return finished(trainer, started, judged)
 

@@ -23,8 +23,14 @@ class Algorithm:
     offers: Keys = frozenset()  # what G can be asked for: "labels" (where data have them), "codes"
     adversarial: bool = True  # uses `loss` and `penalty`
     stacks: bool = True  # replicas of it can be trained as one stacked model
+    paired_kinds: Keys = frozenset({"vectors", "images"})  # of data whose pairs it can use
     # What network=auto becomes for a kind of data, where it is not as in AUTO_NETWORKS.
     auto_networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def given(self, builder: DatasetBuilder, section: Mapping[str, Any]) -> Keys:
+        """The keys of a data set's batches that the game can use."""
+        keys = builder.provides(section)
+        return keys if builder.kind in self.paired_kinds else keys - {"low"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +40,7 @@ class DatasetBuilder:
     target: str
     kind: str  # "vectors", "images" or "none"
     provides: Callable[[Mapping[str, Any]], Keys]  # batch keys, from the config's fields
+    may_provide: Mapping[str, str] = field(default_factory=dict)  # others, and on which condition
     has_modes: bool = False  # the mixture that the points are from is known
     classifier: Callable[[Mapping[str, Any]], bool] = lambda _section: False  # one is shipped
     wholes: bool = False  # pairs of whole photographs to test on

@@ -14,6 +14,13 @@ class ConfigError(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+def retold(error: BaseException) -> ConfigError | None:
+    """What PyTorch refuses of a config, in the config's words."""
+    if isinstance(error, ValueError) and "more than 1 value per channel" in str(error):
+        return ConfigError("training.batch_size=1: BatchNorm needs at least 2 samples a batch")
+    return None
+
+
 class RunFailed(RuntimeError):  # noqa: N818 - a name, not a category of errors
     """The run started and could not be finished (exit code 1). The message is one line."""
 

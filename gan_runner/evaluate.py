@@ -218,6 +218,9 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
     Args:
         loaded: the run, at the weights to judge.
         options: as from `options_of`.
+
+    Raises:
+        ValueError: a metric needs more points than there are.
     """
     from gan_runner import evaluation, result
     from gan_runner.metrics.protocol import metrics_as_dict
@@ -231,6 +234,7 @@ def evaluate(loaded: Loaded, options: Mapping[str, Any]) -> dict[str, Any]:
         "num_real": options["num_real"] or own["num_real"],
     }
     split = options["split"] or own["split"]
+    evaluation.check_points(section, loaded.prepared)
     with process_settings(loaded.config), threads(loaded.threads):
         found = evaluation.measure(
             loaded.prepared, loaded.host, section, split=split, checkpoint=loaded.checkpoint,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Set
 from dataclasses import replace
@@ -37,17 +38,32 @@ from gan_runner.metrics.protocol import (
     evaluate,
 )
 
+log = logging.getLogger(__name__)
+
 __all__ = [
-    "best_of", "check", "chosen_rows", "direction", "draw_samples", "generate", "is_better",
-    "measure", "measure_ceiling", "measure_floor", "measured_names", "names_to_measure",
+    "best_of", "check", "check_points", "chosen_rows", "direction", "draw_samples", "generate",
+    "is_better", "measure", "measure_ceiling", "measure_floor", "measured_names",
+    "names_to_measure",
 ]  # fmt: skip
 
 
 def names_to_measure(section: Mapping[str, Any], run: Run) -> tuple[str, ...]:
-    """The metrics asked for, or those that fit the run."""
+    """The metrics asked for, or those that fit the run and the numbers of its points."""
     if section["names"] is not None:
         return tuple(section["names"])
-    return applicable(facts_of_run(run))
+    num, _ = _fewest(section, run)
+    return tuple(name for name in applicable(facts_of_run(run)) if METRICS[name].min_points <= num)
+
+
+def _fewest(section: Mapping[str, Any], run: Run) -> tuple[float, str]:
+    """The smallest number of points that a side can come to have, and where it is from."""
+    if run.recipe.sample is None:
+        return math.inf, ""
+    splits = ((len(run.dataset.splits[name]["real"]), name) for name in ("validation", "test")
+              if name in run.dataset.splits)  # fmt: skip
+    known = [(num, f"the {name} split has") for num, name in splits]
+    known += [(section[key], f"metrics.{key} is") for key in ("num_generated", "num_real")]
+    return min(known)
 
 
 def measured_names(run: Run) -> tuple[str, ...]:
@@ -64,13 +80,14 @@ def check(run: Run) -> None:
     """Refuse metrics that could not be computed at the run's end.
 
     Raises:
-        ValueError: a classifier or a package is not there, or a classifier does not know the run's
-            images or classes.
+        ValueError: a classifier or a package is not there, a classifier does not know the run's
+            images or classes, or a metric asked for needs more points.
     """
     section = run.config["metrics"]
     names = names_to_measure(section, run)
     if run.recipe.sample is None or not names:
         return
+    check_points(section, run)
     for name in names:
         if (refuse := METRICS[name].check) is not None:
             refuse()
@@ -85,6 +102,18 @@ def check(run: Run) -> None:
                 f"metrics.names=[label_agreement]: the classifier {view.classifier.name} has "
                 f"{known} classes, {run.dataset.name} has more ({num})"
             )
+
+
+def check_points(section: Mapping[str, Any], run: Run) -> None:
+    """Refuse metrics that need more points than there are; those not asked for are left out."""
+    num, where = _fewest(section, run)
+    asked = section["names"]
+    for name in applicable(facts_of_run(run)) if asked is None else asked:
+        least = METRICS[name].min_points if name in METRICS else 0
+        if least > num and asked is not None:
+            raise ValueError(f"metrics: {name} needs at least {least} points a side, {where} {num}")
+        if least > num:
+            log.warning("No %s: it needs at least %d points a side, %s %d", name, least, where, num)
 
 
 def _classified(names: tuple[str, ...]) -> bool:

@@ -29,7 +29,7 @@ from gan_runner.overrides import did_you_mean, listed, nearest, value_text
 
 _WANTED = {int: "an integer", float: "a number", bool: "true or false", str: "a text"}
 _WANTED_LISTS = {int: "integers", float: "numbers"}
-_EXAMPLES = {int: "[64,64]", float: "[0.5,1]", str: "[a,b]"}
+_EXAMPLES = {int: "[3,7]", float: "[0.5,1]", str: "[a,b]"}
 _HYDRA_GROUPS = ("hydra/launcher", "hydra/sweeper", "hydra/job_logging", "hydra/hydra_logging")
 
 

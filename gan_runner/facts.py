@@ -35,7 +35,7 @@ def facts_of_config(config: Mapping[str, Any]) -> Keys:
     builder = registry.lookup("datasets", config["dataset"]["builder"])
     if builder.kind == "none":
         return frozenset({"toy"})
-    provided = builder.provides(config["dataset"])
+    provided = algorithm.given(builder, config["dataset"])
     paired = "low" in (algorithm.needs | algorithm.needs_any) & provided
     own = config["metrics"].get("classifier") is not None
     return _there(

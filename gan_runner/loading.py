@@ -167,6 +167,8 @@ def load(
     path = folder / "checkpoints" / f"{name}.pt"
     if not path.is_file():
         there = sorted(each.stem for each in path.parent.glob("[!.]*.pt"))
+        if not there and (folder / "seeds").is_dir():
+            raise ValueError(f"{folder} holds many seeds; choose one, such as {folder}/seeds/0")
         if not there:
             raise ValueError(f"{folder} has no checkpoint yet")
         raise ValueError(f"{folder} has no checkpoint {name!r}; it has {', '.join(there)}")

@@ -50,11 +50,15 @@ def check_pairs(
     said = {group: f"{group}={option}" for group, option in choices.items()}
     algorithm = registry.lookup("algorithms", config.model.algorithm)
     builder = registry.lookup("datasets", config.dataset.builder)
-    provided = builder.provides(config.dataset)
+    provided = algorithm.given(builder, config.dataset)
     lacking = sorted(algorithm.needs - provided)
     if not lacking and algorithm.needs_any and not algorithm.needs_any & provided:
-        words = " or ".join(_DATA_WORDS.get(key, key) for key in sorted(algorithm.needs_any))
-        fitting = _fitting_datasets(algorithm.needs, config_dirs, algorithm.needs_any)
+        known = _DATA_WORDS | (
+            {} if builder.kind in algorithm.paired_kinds
+            else {"low": f"paired {_kinds(algorithm.paired_kinds)}"}
+        )  # fmt: skip
+        words = " or ".join(known.get(key, key) for key in sorted(algorithm.needs_any))
+        fitting = _fitting_datasets(algorithm, config_dirs)
         raise ConfigError(
             f"{said['model']} needs {words}, which {said['dataset']} has not. "
             f"Datasets that fit: {listed(fitting)}"
@@ -63,7 +67,7 @@ def check_pairs(
         words = listed(_DATA_WORDS.get(key, key) for key in lacking)
         raise ConfigError(
             f"{said['model']} needs {words} ({listed(lacking)}), which {said['dataset']} has not. "
-            f"Datasets that fit: {listed(_fitting_datasets(algorithm.needs, config_dirs))}"
+            f"Datasets that fit: {listed(_fitting_datasets(algorithm, config_dirs))}"
         )
     _check_network(config, said, algorithm, builder, config_dirs)
     _check_metrics(config, said, builder)
@@ -200,22 +204,24 @@ class _Recorded(dict[str, Any]):
         return super().get(key, default)
 
 
-def _fitting_datasets(
-    needs: frozenset[str], config_dirs: Sequence[Path], needs_any: frozenset[str] = frozenset()
-) -> Iterator[str]:
-    """Options of `dataset` that provide what is needed, with the key that makes them do so."""
+def _fitting_datasets(algorithm: Any, config_dirs: Sequence[Path]) -> Iterator[str]:
+    """Options of `dataset` that provide what is needed, with the condition on which they do so."""
 
     def fits(provided: frozenset[str]) -> bool:
-        return needs <= provided and (not needs_any or bool(needs_any & provided))
+        wanted = algorithm.needs_any
+        return algorithm.needs <= provided and (not wanted or bool(wanted & provided))
 
-    def with_key(builder: Any) -> bool | str:
+    def on_condition(builder: Any) -> bool | str:
         section = _Recorded({})
-        if fits(builder.provides(section)):
+        provided = algorithm.given(builder, section)
+        if fits(provided):
             return True
-        fitting = (key for key in section.asked if fits(builder.provides({key: "0"})))
-        return next((f" (with dataset.{key})" for key in fitting), False)
+        fitting = (key for key in section.asked if fits(algorithm.given(builder, {key: "0"})))
+        conditions = [f"with dataset.{key}" for key in fitting]
+        conditions += [when for key, when in builder.may_provide.items() if fits(provided | {key})]
+        return f" ({conditions[0]})" if conditions else False
 
-    return _datasets(with_key, config_dirs)
+    return _datasets(on_condition, config_dirs)
 
 
 def _datasets(fits: Callable[[Any], bool | str], config_dirs: Sequence[Path]) -> Iterator[str]:

@@ -97,12 +97,21 @@ def _names(places: list[int], key: str, dataset: Dataset) -> tuple[str, ...]:
 
 
 def _code_of_columns(table: Batch) -> tuple[int, tuple[str, ...]]:
-    """The number of the code that goes along the columns, alike in all rows, and its values."""
+    """The number of the code that alone changes along a row, alike in all rows; its values."""
     codes = table.get("codes", torch.zeros(1, 1, 0)).unbind(dim=-1)
-    for number, code in enumerate(codes, start=1):
-        if bool((code == code[:1]).all()) and bool((code != code[:, :1]).any()):
-            return number, tuple(f"{value:.1f}" for value in code[0].tolist())
-    return 0, ()
+    moving = [number for number, code in enumerate(codes) if _varies(code)]
+    others = (value for key, value in table.items() if key != "codes")
+    if len(moving) != 1 or any(map(_varies, others)):
+        return 0, ()
+    code = codes[moving[0]]
+    if bool((code != code[:1]).any()):
+        return 0, ()
+    return moving[0] + 1, tuple(f"{value:.1f}" for value in code[0].tolist())
+
+
+def _varies(table: Tensor) -> bool:
+    """Whether a draw [rows, columns, ...] changes along a row."""
+    return bool((table != table[:, :1]).any())
 
 
 def interpolation(

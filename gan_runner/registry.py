@@ -42,9 +42,10 @@ def _table_keys(section: Mapping[str, Any]) -> Keys:
 
 def _folder_keys(section: Mapping[str, Any]) -> Keys:
     """Sub-folders are classes."""
-    path = Path(section.get("path") or "")
+    path = section.get("path")
     try:
-        has_classes = any(each.is_dir() and each.name[0] != "." for each in path.iterdir())
+        inside = Path(path).iterdir() if path else iter(())
+        has_classes = any(each.is_dir() and each.name[0] != "." for each in inside)
     except OSError:  # told in full by the builder
         has_classes = False
     return frozenset({"real", "label"} if has_classes else {"real"})
@@ -103,6 +104,7 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
         "conditional": Algorithm(
             target="gan_runner.models.conditional:build",
             needs_any=frozenset({"low", "label"}),
+            paired_kinds=frozenset({"vectors"}),
             networks=_LATENT,
             offers=frozenset({"labels"}),
         ),
@@ -191,7 +193,10 @@ _BUILT_IN: dict[str, dict[str, Any]] = {
             stacked=True,
         ),
         "folder": DatasetBuilder(
-            target="gan_runner.datasets.folders:folder", kind="images", provides=_folder_keys
+            target="gan_runner.datasets.folders:folder",
+            kind="images",
+            provides=_folder_keys,
+            may_provide={"label": "with a sub-folder for each class"},
         ),
         "superres": DatasetBuilder(
             target=f"{_SUPERRES}:superres",

@@ -65,11 +65,11 @@ REFUSED = [
     (["model.share_fakes=maybe"], "model.share_fakes=maybe: true or false is wanted"),
     (
         ["network.generator.widths=64"],
-        "network.generator.widths=64: a list of integers is wanted, such as [64,64]",
+        "network.generator.widths=64: a list of integers is wanted, such as [3,7]",
     ),
     (
         ["network.generator.widths=[64,a]"],
-        "network.generator.widths=[64,a]: a list of integers is wanted, such as [64,64]",
+        "network.generator.widths=[64,a]: a list of integers is wanted, such as [3,7]",
     ),
     (["training.streams=3"], "training.streams=3: a section of keys (section.key=value) is wanted"),
     (["optimizer.lr=-1"], "optimizer.lr=-1: must be above 0"),

@@ -317,6 +317,19 @@ def test_classes_that_the_classifier_lacks(make: Callable[..., Run]) -> None:
         evaluation.check(make("model=acgan", "dataset.classes=[3,1]"))
 
 
+def test_too_few_points(make: Callable[..., Run], caplog: pytest.LogCaptureFixture) -> None:
+    run = make("model=vgan", "dataset.num_test=5")
+    evaluation.check(run)
+    assert "No coverage: it needs at least 6 points a side, the test split has 5" in caplog.text
+    assert "coverage" not in evaluation.measured_names(run)
+    assert set(measured(run)) == set(FEATURES[:3])
+    asked = make("model=vgan", "dataset.num_test=5", "metrics.names=[coverage]")
+    with pytest.raises(ValueError, match="metrics: coverage needs at least 6 points a side"):
+        evaluation.check(asked)
+    with pytest.raises(ValueError, match=r"coverage needs .*, metrics.num_real is 4"):
+        evaluation.check_points({**asked.config["metrics"], "num_real": 4}, make("model=vgan"))
+
+
 def test_a_metric_may_refuse_by_itself(make: Callable[..., Run]) -> None:
     run = make("model=vgan", "metrics.names=[inception]")
     with pytest.MonkeyPatch.context() as patch:

@@ -22,6 +22,16 @@ REFUSED = [
         "model=cgan needs labels or paired data, which dataset=table has not. "
         "Datasets that fit: cifar10, digits, fashion_mnist, ",
     ),
+    (
+        ["model=cgan", "dataset=superres", "dataset.path=x"],
+        "model=cgan needs labels or paired vectors, which dataset=superres has not. ",
+    ),
+    (
+        ["model=cdcgan", "dataset=folder", "dataset.path=x"],
+        "model=cdcgan needs labels or paired vectors, which dataset=folder has not. "
+        "Datasets that fit: cifar10, digits, fashion_mnist, folder (with a sub-folder for each "
+        "class), gauss2d",
+    ),
     (["dataset=none"], "model=vgan needs data (real), which dataset=none has not. Datasets that"),
     (
         ["model=bilinear", "dataset=ring8"],

@@ -193,13 +193,31 @@ def test_rows_of_categories_are_numbers_and_columns_their_codes(make: Make) -> N
         codes = drawn["codes"].reshape(2, 3, 2)[:, :1].repeat(1, 3, 1)
         codes[..., 1] = torch.tensor([-2.0, 0.0, 2.0])
         category = torch.tensor([0, 1]).repeat_interleave(3)
-        return {**drawn, "codes": codes.reshape(6, 2), "category": category}
+        z = drawn["z"][:1].expand_as(drawn["z"])
+        return {"z": z, "codes": codes.reshape(6, 2), "category": category}
 
     run = make(priors, {"code_2": Grid(rows=2, columns=3, arrange=arrange)})
     panel = panels.grid(source(run), "code_2")
     assert panel.rows == ("0", "1")  # found by the game: no class's name belongs to it
     assert panel.heads == ("-2.0", "0.0", "2.0")
     assert panel.title == "Each row a category, along it code 2"
+
+
+@pytest.mark.parametrize("alike", ["code", "nothing"])
+def test_columns_that_differ_in_more_than_one_code_have_no_values(make: Make, alike: str) -> None:
+    priors = {"z": Normal((SIZE * SIZE,)), "category": Labels(4), "codes": Uniform((2,), -1.0, 1.0)}
+
+    def arrange(drawn: Batch) -> Batch:
+        made = {name: value[:3].repeat(2, *[1] * (value.ndim - 1)) for name, value in drawn.items()}
+        if alike == "code":
+            made["codes"][:, 1] = 0.0
+        return {**made, "category": torch.tensor([0, 1]).repeat_interleave(3)}
+
+    run = make(priors, {"categories": Grid(rows=2, columns=3, arrange=arrange)})
+    panel = panels.grid(source(run), "categories")
+    assert panel.rows == ("0", "1")
+    assert panel.heads == ()
+    assert panel.title == "Each row a category"
 
 
 def test_a_grid_of_other_things_has_no_words(make: Make) -> None:

@@ -449,6 +449,16 @@ def test_a_run_whose_rate_is_too_high_fails_with_a_result(
         assert all(int(row["step"]) <= found["step"] for row in csv.DictReader(file))
 
 
+def test_batchnorm_of_one_sample_is_told_in_our_words(tmp_path: Path) -> None:
+    typed = ["model=infogan", "dataset=digits", "training.batch_size=1", "metrics=none",
+             "training.epochs=null", "training.steps=2"]  # fmt: skip
+    with pytest.raises(ValueError, match=r"^training\.batch_size=1: BatchNorm needs at least 2"):
+        api.run(typed, folder=tmp_path / "run")
+    found = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert found["status"] == "failed"
+    assert "BatchNorm needs" in found["error"]
+
+
 def test_a_failed_run_resumes_from_its_last_good_checkpoint(
     tiny_run: TinyRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same: Same
 ) -> None:

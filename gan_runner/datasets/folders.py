@@ -114,7 +114,9 @@ def _list(root: Path) -> _Listed:
         ValueError: there is no such folder, or no image in it.
     """
     if not root.is_dir():
-        raise ValueError(f"dataset.path={root}: there is no such folder")
+        raise ValueError(
+            f"dataset.path={root}: {'no folder' if root.exists() else 'there is no such folder'}"
+        )
     entries = sorted(each for each in root.iterdir() if not each.name.startswith("."))
     folders = [each for each in entries if each.is_dir()]
     beside = [each for each in entries if _is_image(each.name) and each.is_file()]

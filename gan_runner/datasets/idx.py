@@ -93,5 +93,17 @@ class Files:
         return IdxPixels(self.images)
 
     def labels(self) -> Tensor:
-        """int64 [N]."""
-        return torch.from_numpy(read(self.numbers).astype(np.int64))
+        """int64 [N].
+
+        Raises:
+            ValueError: it is no such file, or the images are not as many.
+        """
+        labels = read(self.numbers)
+        with (gzip.open if self.images.suffix == ".gz" else open)(self.images, "rb") as file:
+            (num_images,) = struct.unpack(">I", file.read(8)[4:].ljust(4, b"\0"))
+        if len(labels) != num_images:
+            raise ValueError(
+                f"{self.numbers}: has {len(labels):,} labels, and {self.images.name} has "
+                f"{num_images:,} images"
+            )
+        return torch.from_numpy(labels.astype(np.int64))

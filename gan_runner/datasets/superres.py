@@ -213,6 +213,8 @@ def wholes_of(key: str, path: str, *, channels: int, scale: int) -> Wholes:
 
 def _files(key: str, path: str) -> list[Path]:
     root = find(path)
+    if root.is_file():
+        raise ValueError(f"{key}={path}: no folder")
     if not root.is_dir():
         raise ValueError(f"{key}={path}: there is no such folder, here or in $GAN_RUNNER_DATA")
     found = sorted(

@@ -102,6 +102,7 @@ ENTRIES = (
         better={"frechet_classifier_distance": "lower"},
         description="Frechet distance of Gaussians fitted to the classifier's features",
         units="data",
+        min_points=2,
     ),
     Metric(
         name="kernel_classifier_distance",
@@ -110,6 +111,7 @@ ENTRIES = (
         better={"kernel_classifier_distance": "lower"},
         description="unbiased squared MMD of the classifier's features, kernel (x.y / d + 1)^3",
         units="data",
+        min_points=2,
     ),
     Metric(
         name="coverage",
@@ -118,6 +120,7 @@ ENTRIES = (
         better=dict.fromkeys(("precision", "recall", "density", "coverage"), "higher"),
         description="precision, recall, density and coverage among the classifier's features",
         units="data",
+        min_points=NEIGHBOURS + 1,
         max_points=MAX_NEIGHBOURS,
         details={"k": NEIGHBOURS},
     ),
@@ -158,6 +161,7 @@ ENTRIES = (
         },
         description="the published scores, by torch-fidelity's Inception features",
         units="data",
+        min_points=2,
         check=inception.check,
     ),
 )

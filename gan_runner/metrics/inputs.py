@@ -129,10 +129,11 @@ class Metric:
 
     function: takes `MetricInputs` and returns one number for each of `values`, and perhaps more.
     needs: words of `facts.py`. better: for each value, whether "higher" or "lower" is better.
-    units: the space of its inputs, "data" or "scaled". max_points: how many points a side it looks
-    at, where that is bounded. compares: generated samples with real ones; else it looks at the
-    generated alone. details: what else it depends on. optional: values that only runs with real
-    labels have. check: refuses a run whose metrics could not be computed (ValueError).
+    units: the space of its inputs, "data" or "scaled". min_points: how many points a side it must
+    have. max_points: how many it looks at, where that is bounded. compares: generated samples with
+    real ones; else it looks at the generated alone. details: what else it depends on. optional:
+    values that only runs with real labels have. check: refuses a run whose metrics could not be
+    computed (ValueError).
     """
 
     name: str
@@ -141,6 +142,7 @@ class Metric:
     better: Mapping[str, Direction]
     description: str
     units: str
+    min_points: int = 1
     max_points: int | None = None
     compares: bool = True
     details: Mapping[str, int] = field(default_factory=dict)

@@ -206,6 +206,7 @@ _ENTRIES = (
         better={"mmd": "lower"},
         description="unbiased squared MMD, five RBF kernels by the real points' median distance",
         units="data",
+        min_points=2,
     ),
     Metric(
         name="mse",

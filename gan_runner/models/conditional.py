@@ -117,4 +117,6 @@ def labelled(context: Context) -> Recipe:
 
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: conditional`."""
-    return labelled(context) if context.dataset.low_shape is None else paired(context)
+    data = context.dataset
+    pairs = data.kind == "vectors" and data.low_shape is not None
+    return paired(context) if pairs else labelled(context)

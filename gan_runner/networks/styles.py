@@ -214,5 +214,8 @@ def num_levels(size: int) -> int:
     """
     levels = round(math.log2(size)) - 1
     if size not in (4 * 2**level for level in range(1, 9)):
-        raise ValueError(f"images of side {size}: network=stylegan takes 8, 16, 32, ... or 1024")
+        raise ValueError(
+            f"images of side {size}: network=stylegan takes 8, 16, 32, ... or 1024 "
+            "(dataset.size or dataset.pad makes them so)"
+        )
     return levels

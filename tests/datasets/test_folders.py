@@ -275,7 +275,7 @@ def test_refuses_a_folder_that_is_not_there(tmp_path: Path) -> None:
         folder(path=str(tmp_path / "nowhere"))
     file = tmp_path / "file.png"
     file.write_bytes(b"x")
-    with pytest.raises(ValueError, match=r"dataset.path=.*file.png: there is no such folder"):
+    with pytest.raises(ValueError, match=r"dataset.path=.*file.png: no folder"):
         folder(path=str(file))
 
 

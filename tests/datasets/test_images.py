@@ -107,6 +107,20 @@ def test_idx_sets(
 
 
 @pytest.mark.parametrize("compressed", [False, True])
+def test_images_and_labels_that_are_not_as_many(
+    idx_folder: Callable[..., Path], compressed: bool
+) -> None:
+    path = idx_folder(compressed=compressed)
+    end = ".gz" if compressed else ""
+    raw = path / "MNIST" / "raw"
+    (raw / f"train-labels-idx1-ubyte{end}").write_bytes(
+        (raw / f"t10k-labels-idx1-ubyte{end}").read_bytes()
+    )
+    with pytest.raises(ValueError, match=r"20 labels, and train-images\S* has 60 images"):
+        images.mnist(num_validation=10, path=str(path))
+
+
+@pytest.mark.parametrize("compressed", [False, True])
 def test_above_the_limit_the_same_set_is_read_from_the_file(
     idx_folder: Callable[..., Path], compressed: bool
 ) -> None:
