@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from gan_runner import __version__
+from gan_runner.allocation import keep_freed_memory
 from gan_runner.errors import ConfigError
 
 SPLITS = ("test", "validation", "train")
@@ -71,6 +72,7 @@ def answer(program: str, command: Callable[[Sequence[str]], None], argv: Sequenc
     Returns:
         0; 2 where it is refused; 1 where something else went wrong; 130 after Ctrl-C.
     """
+    keep_freed_memory()
     try:
         command(argv)
     except SystemExit as end:  # --help, --version

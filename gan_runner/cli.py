@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_runner import __version__, conf_files, help_page
+from gan_runner.allocation import keep_freed_memory
 from gan_runner.command_line import Words, hand_to_hydra, no_job, read_words
 from gan_runner.errors import ConfigError, Interrupted, RunFailed
 from gan_runner.sweep_jobs import FAILED_JOBS, TASKS, Stop, api, composer_for, execute
@@ -68,6 +69,7 @@ def _answer(words: list[str]) -> int:
     line = read_words(words)
     if line.hydra_only:
         return hand_to_hydra(line, line.overrides, no_job)
+    keep_freed_memory()
     with console():
         return _command(line)
 
