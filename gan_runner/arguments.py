@@ -19,13 +19,11 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 DEBUG = "GAN_RUNNER_DEBUG"  # set to 1, it shows tracebacks
 
 
-class Parser(argparse.ArgumentParser):
-    """A parser of a run folder and options that says what is wrong in one line."""
+class LineParser(argparse.ArgumentParser):
+    """A parser that says what is wrong in one line."""
 
     def __init__(self, program: str, description: str) -> None:
         super().__init__(prog=program, description=description, allow_abbrev=False)
-        self.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-        self.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="folder of a run")
 
     def error(self, message: str) -> NoReturn:
         """Refuse a command line.
@@ -34,6 +32,15 @@ class Parser(argparse.ArgumentParser):
             ConfigError: always.
         """
         raise ConfigError(message)
+
+
+class Parser(LineParser):
+    """A parser of a run folder and options."""
+
+    def __init__(self, program: str, description: str) -> None:
+        super().__init__(program, description)
+        self.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+        self.add_argument("folder", type=Path, metavar="RUN_FOLDER", help="folder of a run")
 
 
 def at_least(low: int) -> Callable[[str], int]:
@@ -92,6 +99,8 @@ def _worded(error: BaseException) -> tuple[str, int]:
         return "stopped by SIGINT", 130
     if isinstance(error, ValueError):
         return f"error: {error}", 2
+    if isinstance(error, OSError) and error.filename is not None:  # nowhere to write, say
+        return f"error: {error.filename}: {error.strerror}", 2
     return f"error: {type(error).__name__}: {error}", 1
 
 

@@ -10,11 +10,10 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from gan_runner import __version__
-from gan_runner.arguments import answer, at_least
-from gan_runner.errors import ConfigError
+from gan_runner.arguments import LineParser, answer, at_least
 
 if TYPE_CHECKING:
     from gan_runner.studies import Report
@@ -31,23 +30,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return answer(PROGRAM, _command, sys.argv[1:] if argv is None else argv)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """Refuse a command line in one line.
-
-        Raises:
-            ConfigError: always.
-        """
-        raise ConfigError(message)
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog=PROGRAM,
-        description="Group runs by what differs in their configs, and compare the groups over "
+def _parser() -> LineParser:
+    parser = LineParser(
+        PROGRAM,
+        "Group runs by what differs in their configs, and compare the groups over "
         "their seeds: means with bootstrap intervals, paired differences and tests, a verdict in "
         "words. Runs that failed are counted.",
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add("--version", action="version", version=f"%(prog)s {__version__}")

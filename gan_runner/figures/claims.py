@@ -61,7 +61,7 @@ CLAIMS: Mapping[str, Claim] = {
         says="Gradient play on v(a, b) = ab orbits and does not converge.",
         test="Distance from the equilibrium after 2,000 steps over that at the start, simultaneous "
         "and alternating.",
-        rule="It holds if neither is below 0.5; it does not if one of them is.",
+        rule="It holds if neither is below 0.5; it does not if one of them is",
     ),
     "I2": Claim(
         paper="introduction",
@@ -153,7 +153,7 @@ CLAIMS: Mapping[str, Claim] = {
         says="LSGAN is more stable than the standard loss.",
         test="Standard deviation over seeds of the Fréchet classifier distance, and failed runs.",
         rule="It holds if the 95 % bootstrap interval of log(sd of LSGAN / sd of the standard "
-        "loss) lies below 0 and LSGAN fails no more often; it does not if it lies above 0.",
+        "loss) lies below 0 and LSGAN fails no more often; it does not if it lies above 0",
     ),
     "M4": Claim(
         paper="mnist",
@@ -175,6 +175,6 @@ CLAIMS: Mapping[str, Claim] = {
         says="Where supports part, KL explodes and the earth mover's distance does not.",
         test="Two parallel lines at distance t: KL, JS and W1 against t, by closed form and from "
         "histograms and sorted samples.",
-        rule="It holds if at every t > 0 KL is infinite, JS is ln 2, and W1 is t to 1 %.",
+        rule="It holds if at every t > 0 KL is infinite, JS is ln 2, and W1 is t to 1 %",
     ),
 }  # fmt: skip

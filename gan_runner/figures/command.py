@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gan_runner.arguments import answer, at_least, say
+from gan_runner.arguments import LineParser, answer, at_least, say
 from gan_runner.errors import Interrupted
 from gan_runner.figures import claims_table, drawing, page, records, sheets
 from gan_runner.figures.catalogue import FIGURES, chosen
@@ -150,10 +149,8 @@ def _command(argv: Sequence[str]) -> None:
         raise SystemExit(2)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM, description="Make papers' figures from runs.", allow_abbrev=False
-    )
+def _parser() -> LineParser:
+    parser = LineParser(PROGRAM, "Make papers' figures from runs.")
     parser.add_argument("figures", nargs="*", metavar="PAPER or PAPER-ID", help="default: all")
     parser.add_argument("--list", action="store_true", help="say which there are")
     parser.add_argument(

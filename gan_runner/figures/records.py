@@ -45,7 +45,7 @@ def record(
             _arm(label, material.runs[label], wanted[0]) for label, wanted in needed.items()
         ),
         numbers=drawing.numbers,
-        verdicts=drawing.verdicts,
+        verdicts={name: each for name, each in drawing.verdicts.items() if name in figure.claims},
     )
 
 
@@ -88,7 +88,7 @@ def caption(made: Record) -> str:
         known = CLAIMS[claim]
         lines += [
             "", f"Claim {claim}: {known.says} {verdict.word.capitalize()}: {verdict.why}.",
-            f"Test: {known.test} Rule: {known.rule}",
+            f"Test: {known.test} Rule: {known.rule}.",
         ]  # fmt: skip
     wrapped = [
         textwrap.fill(

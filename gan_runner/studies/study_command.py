@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from gan_runner.arguments import answer, at_least, say
+from gan_runner.arguments import LineParser, answer, at_least, say
 from gan_runner.errors import Interrupted
 
 log = logging.getLogger("gan_runner.studies")
@@ -88,8 +87,8 @@ def _stoppable(command: Callable[[Sequence[str]], None]) -> Callable[[Sequence[s
     return stoppable
 
 
-def _parser(program: str, description: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=program, description=description, allow_abbrev=False)
+def _parser(program: str, description: str) -> LineParser:
+    parser = LineParser(program, description)
     name = program.rpartition(".")[2]
     parser.add_argument(
         "--out", type=Path, default=Path("outputs") / "studies" / name, metavar="FOLDER",

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gan_runner.figures import command, drawing
+from gan_runner.figures import command, drawing, records
 from gan_runner.figures.catalogue import FIGURES
+from gan_runner.figures.claims import CLAIMS
 from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Verdict
 from gan_runner.figures.runs import Job, Request
 from gan_runner.figures.training import train
@@ -189,4 +191,29 @@ def test_a_slip_is_one_line(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(words) == 2
-    assert said in capsys.readouterr().err
+    text = capsys.readouterr().err
+    assert said in text
+    assert len(text.splitlines()) == 1
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("no folder")
+    words = ["introduction-costs", "--scale", "smoke", "--out", str(file / "figures")]
+    assert command.main(words) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith(f"gan-figures: error: {file}")
+
+
+def test_a_figure_judges_its_own_claims_alone(tmp_path: Path) -> None:
+    figure = replace(_figure(), claims=())
+    request = Request(out=tmp_path / "outputs" / "figures", at_once=2, scale="smoke")
+    assert command.make([figure], request) == {}
+    (made,) = records.read_all(request.folder).values()
+    assert made.verdicts == {}
+
+
+def test_rules_are_given_without_their_full_stop() -> None:
+    assert not [name for name, each in CLAIMS.items() if each.rule.endswith(".")]
