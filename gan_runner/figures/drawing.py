@@ -116,6 +116,12 @@ def images(axes: Any, samples: Array, *, columns: int, title: str = "") -> None:
     _bare(axes, title)
 
 
+def nothing(axes: Any, why: str, title: str = "") -> None:
+    """Say in a panel why it is empty."""
+    axes.text(0.5, 0.5, why, ha="center", va="center", transform=axes.transAxes, color=INK)
+    _bare(axes, title)
+
+
 def row_names(axes: Any, names: Sequence[str]) -> None:
     """Write a name beside each row of laid-out images."""
     height = axes.get_images()[0].get_array().shape[0] / len(names)

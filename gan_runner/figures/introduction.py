@@ -202,7 +202,9 @@ def arithmetic(material: Material) -> Drawing:
         shares[f"{arm}, sum"] = [share for _, _, share, _ in known]
         shares[f"{arm}, any"] = [usual for _, _, _, usual in known]
         times = [share / usual for _, _, share, usual in known if usual > 0]
-        verdicts.append(judging.above(times, TIMES_CHANCE, f"{arm}, share over chance"))
+        lost = material.failed(arm) + len(found) - len(times)
+        what = f"{arm}, share over chance"
+        verdicts.append(judging.above(times, TIMES_CHANCE, what, failed=lost))
         numbers |= {
             f"{arm}: share of draws towards 7 - 1 + 4 read as 9": mean(shares[f"{arm}, sum"]),
             f"{arm}: share of all samples read as 9": mean(shares[f"{arm}, any"]),

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_runner.figures import digits, drawing, judging
 from gan_runner.figures.anatomizing import mean
-from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Trained
+from gan_runner.figures.figure import Arm, Drawing, Figure, Material, Trained, Verdict
 
 COSTS = {
     "-log D": "nonsaturating", "log(1 - D)": "minimax", "max. likelihood": "maximum_likelihood",
@@ -69,6 +69,14 @@ def is_half(run: Trained) -> bool:
     return all(LOW <= at_the_end(run, tag) <= HIGH for tag in OUTPUTS)
 
 
+def only_refuted(found: Verdict) -> Verdict:
+    """A necessary condition's verdict on a claim: met, it does not show that the claim holds."""
+    if found.word != "holds":
+        return found
+    why = f"{found.why}; whether each single output is near it, a mean does not say"
+    return Verdict(word="cannot be told", why=why)
+
+
 def half(material: Material) -> Drawing:
     """D's mean outputs along training and at the end of it, by seed; claim I4."""
     canvas, panels = drawing.canvas("Mean of D's output", 2, 2, size=(4.4, 2.4))
@@ -85,7 +93,7 @@ def half(material: Material) -> Drawing:
         below.set_xlim(0, 1)
         numbers |= {f"{arm}, D on {name} samples": mean(each) for name, each in ends.items()}
         successes = [is_half(run) for run in runs] + [False] * material.failed(arm)
-        verdicts.append(judging.share(successes, f"{arm}, D at 1/2"))
+        verdicts.append(only_refuted(judging.share(successes, f"{arm}, D at 1/2")))
     panels[1].legend(loc="lower right", ncols=3)
     return Drawing(canvas=canvas, numbers=numbers, verdicts={"I4": judging.both(*verdicts)})
 

@@ -1,7 +1,8 @@
 """Rules by which claims are judged; a claim's own rule names one of them, before any run.
 
 `better`: an arm against another, paired by seed, by the rule of `studies.claims`. `above`: values
-against a bound. `trend`: differences against 0. With too few seeds nothing can be told.
+against a bound. `share`: how many seeds do. A run that failed counts against its arm. With too few
+seeds nothing can be told.
 """
 
 from __future__ import annotations
@@ -21,40 +22,45 @@ FEWEST_ABOVE = 3  # values that a bound is held against
 def better(material: Material, first: str, others: Sequence[str], metric: str) -> Verdict:
     """Whether an arm is better than every other one in a metric, by seed; p's are Holm's."""
     lower = direction(metric) != "higher"
-    pairs = {other: (material.of(first, metric), material.of(other, metric)) for other in others}
-    return better_by(first, pairs, metric, lower_is_better=lower)
+    values = {arm: material.of(arm, metric) for arm in (first, *others)}
+    return better_among(material, first, values, metric, lower_is_better=lower)
 
 
-def better_by(
+def better_among(
+    material: Material,
     first: str,
-    pairs: Mapping[str, tuple[Mapping[int, float], Mapping[int, float]]],
+    values: Mapping[str, Mapping[int, float]],
     what: str,
     *,
     lower_is_better: bool,
 ) -> Verdict:
-    """The same of values (first's, other's) by seed.
+    """The same of values by arm and seed.
 
-    It holds if the first is better than each; it does not if it is worse than one.
+    A run that has none (it failed, or the value is not finite) counts as the worst of all of them.
     """
-    found = differences(pairs, lower_is_better=lower_is_better)
-    if len(found) < len(pairs):
-        return Verdict(word="cannot be told", why=f"{what}: an arm has no value")
-    words = [each.verdict for each in found]
-    word: Word = (
-        "does not hold" if "does not hold" in words
-        else "holds" if set(words) == {"holds"} else "cannot be told"
-    )  # fmt: skip
-    parts = [
-        f"{first} against {each.name}: {what} {each.paired.difference:+.3g} "
-        f"[{each.paired.low:.3g}, {each.paired.high:.3g}], better in {each.paired.wins} of "
-        f"{each.paired.n} pairs, p {each.p:.2g}" + (f" ({each.reason})" if each.reason else "")
-        for each in found
-    ]  # fmt: skip
-    return Verdict(word=word, why="; ".join(parts))
+    known = [value for own in values.values() for value in own.values() if math.isfinite(value)]
+    if not known:
+        return Verdict(word="cannot be told", why=f"{what}: no run has a value")
+    worst = max(known) if lower_is_better else min(known)
+    filled, lost = dict[str, dict[int, float]](), []
+    for arm, own in values.items():
+        finite = {seed: value for seed, value in own.items() if math.isfinite(value)}
+        filled[arm] = {each.seed: worst for each in material.runs[arm]} | finite
+        if len(filled[arm]) > len(finite):
+            num = len(filled[arm]) - len(finite)
+            lost.append(f"{arm}: {num} of {len(filled[arm])} runs failed, counted as {worst:.3g}")
+    pairs = {arm: (filled[first], own) for arm, own in filled.items() if arm != first}
+    found = _judged(first, pairs, what, lower_is_better=lower_is_better)
+    return Verdict(word=found.word, why="; ".join([found.why, *lost]))
 
 
-def above(values: Sequence[float], bound: float, what: str, *, below: bool = False) -> Verdict:
-    """Whether values lie above a bound (or below): the whole interval of their mean does."""
+def above(
+    values: Sequence[float], bound: float, what: str, *, below: bool = False, failed: int = 0
+) -> Verdict:
+    """Whether values lie above a bound (or below): the whole interval of their mean does.
+
+    failed: runs without a value; with any of them it does not hold.
+    """
     own = [each for each in values if math.isfinite(each)]
     sign = -1.0 if below else 1.0
     side = "below" if below else "above"
@@ -65,8 +71,8 @@ def above(values: Sequence[float], bound: float, what: str, *, below: bool = Fal
     why = (
         f"{what}: {found.mean:.3g} [{found.low:.3g}, {found.high:.3g}] over {found.n} seeds, "
         f"wanted {side} {bound:g}"
-    )
-    if min(sign * found.low, sign * found.high) > sign * bound:
+    ) + (f", {failed} more failed" if failed else "")
+    if not failed and min(sign * found.low, sign * found.high) > sign * bound:
         return Verdict(word="holds", why=why)
     if max(sign * found.low, sign * found.high) < sign * bound:
         return Verdict(word="does not hold", why=why)
@@ -98,3 +104,31 @@ def both(*found: Verdict) -> Verdict:
         else "holds" if set(words) == {"holds"} else "cannot be told"
     )  # fmt: skip
     return Verdict(word=word, why="; ".join(each.why for each in found))
+
+
+def _judged(
+    first: str,
+    pairs: Mapping[str, tuple[Mapping[int, float], Mapping[int, float]]],
+    what: str,
+    *,
+    lower_is_better: bool,
+) -> Verdict:
+    """Values (first's, other's) by seed: it holds if the first is better than each other.
+
+    It does not hold if it is worse than one.
+    """
+    found = differences(pairs, lower_is_better=lower_is_better)
+    if len(found) < len(pairs):
+        return Verdict(word="cannot be told", why=f"{what}: an arm has no value")
+    words = [each.verdict for each in found]
+    word: Word = (
+        "does not hold" if "does not hold" in words
+        else "holds" if set(words) == {"holds"} else "cannot be told"
+    )  # fmt: skip
+    parts = [
+        f"{first} against {each.name}: {what} {each.paired.difference:+.3g} "
+        f"[{each.paired.low:.3g}, {each.paired.high:.3g}], better in {each.paired.wins} of "
+        f"{each.paired.n} pairs, p {each.p:.2g}" + (f" ({each.reason})" if each.reason else "")
+        for each in found
+    ]  # fmt: skip
+    return Verdict(word=word, why="; ".join(parts))

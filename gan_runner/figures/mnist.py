@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import permutations
 
 from gan_runner.figures import drawing, judging
 from gan_runner.figures.anatomizing import mean
@@ -52,7 +55,9 @@ def follows(material: Material) -> Drawing:
     if runs:
         right.legend()
     told = {"rank correlation along training": mean(list(found.values()))}
-    verdict = judging.above(list(found.values()), FOLLOWS, "rank correlation")
+    verdict = judging.above(
+        list(found.values()), FOLLOWS, "rank correlation", failed=material.failed(arm)
+    )
     return Drawing(canvas=canvas, numbers=numbers(material) | told, verdicts={"M1": verdict})
 
 
@@ -108,17 +113,37 @@ def meaning(material: Material) -> Drawing:
     drawing.mark(left, 0.95, "published", vertical=True)
     left.legend()
     found = [code_correlations(run) for run in material.completed(arm)]
-    strongest = {
-        name: [max(abs(value) for value in each[name]) for each in found] for name in CODES
-    }
-    drawing.by_seed(right, strongest, label="|correlation| with the code that moves it most")
+    strongest = own_codes(found)
+    drawing.by_seed(right, strongest, label="|correlation| with a code of its own")
     drawing.mark(right, MOVES, "wanted", vertical=True)
-    parts = [judging.above(list(accuracy.values()), ACCURATE, "accuracy")]
-    parts += [judging.above(each, MOVES, f"{name}'s code") for name, each in strongest.items()]
+    failed = material.failed(arm)
+    parts = [judging.above(list(accuracy.values()), ACCURATE, "accuracy", failed=failed)]
+    parts += [
+        judging.above(each, MOVES, f"{name}'s code", failed=failed)
+        for name, each in strongest.items()
+    ]
     told = {f"|correlation| of {name} with a code": mean(each) for name, each in strongest.items()}
     return Drawing(
         canvas=canvas, numbers=codes(material, arm) | told, verdicts={"M4": judging.both(*parts)}
     )
+
+
+def own_codes(found: Sequence[Mapping[str, Sequence[float]]]) -> dict[str, list[float]]:
+    """|correlation| of slant and of stroke width with a code of its own, of each run.
+
+    Of the ways to give either another code, the one whose weaker correlation is the strongest.
+    """
+    chosen: dict[str, list[float]] = {name: [] for name in CODES}
+    for each in found:
+        num = len(each["slant"])
+        ways = [
+            {name: abs(each[name][code]) for name, code in zip(CODES, codes, strict=True)}
+            for codes in permutations(range(num), len(CODES))
+        ]
+        best = max(ways, key=lambda way: min(way.values()), default=dict.fromkeys(CODES, math.nan))
+        for name, value in best.items():
+            chosen[name].append(value)
+    return chosen
 
 
 def _preset(name: str) -> dict[str, Arm]:

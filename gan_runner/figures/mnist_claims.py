@@ -23,6 +23,7 @@ MIXED, NEVER = "with mixing", "without mixing"
 RESAMPLES, LEVEL = 10_000, 0.95
 DRAWN, SEED = 2000, 1  # samples that codes are correlated with
 SWAPPED, COARSE = 256, 4  # pairs whose styles are swapped; the side of an image's coarse content
+STYLES = "styles_*.png"
 _PARTS = (0.5, 1.0, 2.0)
 
 
@@ -165,22 +166,20 @@ def mixing(material: Material) -> Drawing:
               for arm, own in shares.items()}  # fmt: skip
     drawing.by_seed(panels[0], values, label="coarse change by fine styles / by all")
     for axes, arm in zip(panels[1:], material.runs, strict=True):
-        found = sorted((material.first(arm).folder / "samples").glob("styles_*.png"))
+        runs = material.completed(arm)[:1]
+        found = [file for run in runs for file in sorted((run.folder / "samples").glob(STYLES))]
         if found:
             drawing.picture(axes, found[-1], arm)
+        else:
+            drawing.nothing(axes, "no picture", arm)
     numbers = {f"{arm}: share of the coarse change": mean(each) for arm, each in values.items()}
     numbers |= {
         f"{arm}: {LABELS[DISTANCE]}": mean(list(material.of(arm, DISTANCE).values()))
         for arm in material.runs
     }
-    finite = {
-        arm: {seed: each for seed, each in own.items() if math.isfinite(each)}
-        for arm, own in shares.items()
-    }
-    verdict = judging.better_by(
-        MIXED, {NEVER: (finite[MIXED], finite[NEVER])}, "share of the coarse change",
-        lower_is_better=True,
-    )  # fmt: skip
+    verdict = judging.better_among(
+        material, MIXED, shares, "share of the coarse change", lower_is_better=True
+    )
     return Drawing(canvas=canvas, numbers=numbers, verdicts={"M5": verdict})
 
 

@@ -86,7 +86,10 @@ def control(material: Material) -> Drawing:
     drawing.mark(axes, CHANCE, "chance", vertical=True, style=":")
     drawing.mark(axes, AGREES, "wanted", vertical=True)
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
-    parts = [judging.above(each, AGREES, arm) for arm, each in values.items()]
+    parts = [
+        judging.above(each, AGREES, arm, failed=material.failed(arm))
+        for arm, each in values.items()
+    ]
     return Drawing(
         canvas=canvas, numbers={arm: mean(each) for arm, each in values.items()},
         verdicts={"O1": judging.both(*parts)},
@@ -100,9 +103,12 @@ def realism(material: Material) -> Drawing:
     values = {arm: list(material.of(arm, digits.METRIC).values()) for arm in material.runs}
     drawing.by_seed(panels[0], values, label=digits.LABEL)
     for axes, arm in zip(panels[1:], material.runs, strict=True):
-        made = _by_class(material.first(arm))
-        assert made is not None  # both have labels
-        rows_of_classes(axes, made, f"{arm}, a row a class")
+        runs = material.completed(arm)
+        made = _by_class(runs[0]) if runs else None
+        if made is None:
+            drawing.nothing(axes, "every run failed", arm)
+        else:
+            rows_of_classes(axes, made, f"{arm}, a row a class")
     first, *others = material.runs
     return Drawing(
         canvas=canvas,

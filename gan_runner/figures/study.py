@@ -51,9 +51,16 @@ def samples(material: Material, *, title: str, columns: int = 8) -> Drawing:
     num = len(material.runs)
     canvas, panels = drawing.canvas(title, 1, num, size=(3.6, 3.7))
     for axes, arm in zip(panels, material.runs, strict=True):
-        drawing.images(axes, drawn(material.first(arm), SHOWN), columns=columns,
-                       title=arm if num > 1 else "")  # fmt: skip
+        grid(axes, material, arm, columns=columns, title=arm if num > 1 else "")
     return Drawing(canvas=canvas, numbers=numbers(material))
+
+
+def grid(axes: Any, material: Material, arm: str, *, columns: int = 8, title: str = "") -> None:
+    """Samples of an arm's first run that got to its end, or that none did."""
+    if material.completed(arm):
+        drawing.images(axes, drawn(material.first(arm), SHOWN), columns=columns, title=title)
+    else:
+        drawing.nothing(axes, "every run failed", title)
 
 
 def drawn(run: Trained, num: int) -> np.ndarray[Any, np.dtype[Any]]:
@@ -91,9 +98,9 @@ def convergence(material: Material) -> Drawing:
     parts = []
     for arm in (SN, TTUR):
         parts.append(judging.better(material, arm, [BASELINE], DISTANCE))
-        parts.append(judging.better_by(
-            arm, {BASELINE: (along[arm], along[BASELINE])}, "mean distance along training",
-            lower_is_better=True,
+        parts.append(judging.better_among(
+            material, arm, {each: along[each] for each in (arm, BASELINE)},
+            "mean distance along training", lower_is_better=True,
         ))  # fmt: skip
     return Drawing(
         canvas=canvas, numbers=numbers(material) | found, verdicts={"S2": judging.both(*parts)}
@@ -120,7 +127,7 @@ def against(material: Material, *, title: str, claim: str, first: str, all_of: b
     values = {arm: list(material.of(arm, DISTANCE).values()) for arm in arms}
     drawing.by_seed(panels[0], values, label=LABELS[DISTANCE])
     for axes, arm in zip(panels[1:], arms, strict=True):
-        drawing.images(axes, drawn(material.first(arm), SHOWN), columns=8, title=arm)
+        grid(axes, material, arm, title=arm)
     others = [arm for arm in arms if arm != first]
     verdict = (
         judging.both(*(judging.better(material, arm, [first], DISTANCE) for arm in others))
@@ -164,10 +171,7 @@ def photographs(material: Material) -> Drawing:
     }  # fmt: skip
     psnr = {arm: material.of(arm, "psnr_y") for arm in material.runs}
     verdict = judging.both(
-        judging.better_by(
-            f"{SRGAN}'s lower PSNR", {SRRESNET: (psnr[SRGAN], psnr[SRRESNET])}, "PSNR",
-            lower_is_better=True,
-        ),
+        judging.better_among(material, SRGAN, psnr, "PSNR (lower)", lower_is_better=True),
         judging.better(material, SRGAN, [SRRESNET], "perceptual_distance"),
     )  # fmt: skip
     return Drawing(canvas=canvas, numbers=numbers, verdicts={"S4": verdict})

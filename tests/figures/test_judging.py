@@ -46,6 +46,30 @@ def test_better_than_several_is_better_than_each() -> None:
     )
 
 
+@pytest.mark.parametrize("lost", [[math.nan] * 7, [*HIGH[:5], math.nan, math.nan]])
+def test_a_run_that_failed_counts_as_the_worst(lost: list[float]) -> None:
+    found = judging.better(_material(a=LOW, b=lost), "a", ["b"], "mse")
+    assert found.word == "holds"
+    num = sum(math.isnan(each) for each in lost)
+    worst = max(each for each in (*LOW, *lost) if not math.isnan(each))
+    assert f"b: {num} of 7 runs failed, counted as {worst:.3g}" in found.why
+
+
+def test_an_arm_that_fails_is_not_the_better_one() -> None:
+    half = [math.nan if seed % 2 else value for seed, value in enumerate(LOW)]
+    assert judging.better(_material(a=half, b=HIGH), "a", ["b"], "mse").word == "cannot be told"
+    gone = [math.nan] * 7
+    nothing = judging.better(_material(a=gone, b=gone), "a", ["b"], "mse")
+    assert nothing == Verdict(word="cannot be told", why="mse: no run has a value")
+
+
+def test_above_never_holds_with_failed_runs() -> None:
+    found = judging.above([0.9, 0.95, 0.92], 0.5, "it", failed=1)
+    assert found.word == "cannot be told"
+    assert found.why.endswith("wanted above 0.5, 1 more failed")
+    assert judging.above([0.1, 0.2, 0.15], 0.5, "it", failed=1).word == "does not hold"
+
+
 @pytest.mark.parametrize(
     ("values", "bound", "below", "word"),
     [([0.9, 0.95, 0.92], 0.5, False, "holds"), ([0.1, 0.2, 0.15], 0.5, False, "does not hold"),

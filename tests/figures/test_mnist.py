@@ -62,6 +62,14 @@ def test_a_code_is_correlated_within_its_category() -> None:
     assert mnist_claims.within(np.ones(8), code, category) == 0
 
 
+def test_slant_and_stroke_take_a_code_each() -> None:
+    both_first = {"slant": [0.9, 0.1], "stroke": [-0.8, 0.05]}
+    apart = {"slant": [0.2, -0.7], "stroke": [0.6, 0.65]}
+    found = mnist.own_codes([both_first, apart])
+    assert found == {"slant": [0.1, 0.7], "stroke": [0.8, 0.6]}
+    assert math.isnan(mnist.own_codes([{"slant": [0.9], "stroke": [0.9]}])["slant"][0])
+
+
 STEADY = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.01, 0.99, 1.0, 1.0]
 WILD = [1.0, 3.0, 0.2, 5.0, 0.4, 2.0, 0.1, 4.0, 1.5, 0.7]
 
