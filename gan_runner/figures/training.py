@@ -1,6 +1,7 @@
 """Carries out `gan-run` commands, several at once, each in a process of its own.
 
-A run that was stopped goes on from its last checkpoint, bit for bit.
+A run that was stopped goes on from its last checkpoint, bit for bit. A run that another process
+makes is waited for.
 """
 
 from __future__ import annotations
@@ -15,20 +16,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from gan_runner.errors import Interrupted
-from gan_runner.figures.runs import Job
+from gan_runner.figures.runs import FINISHED, Job
 from gan_runner.signals import StopSignal
+from gan_runner.studies import runs
 
 log = logging.getLogger("gan_runner.figures")
 _NEVER = "the run that it starts from was not made"
 _EVERY = 0.2  # seconds between looks at the processes
+_ERROR = "error:"  # in the line that says why a command was refused
 
 
 @dataclass(kw_only=True)
 class Process:
-    """A command that goes on."""
+    """A command that goes on. lock: of its folder, against other processes with the same job."""
 
     job: Job
+    lock: FileLock
     process: subprocess.Popen[bytes]
     text: Path
     started: float = field(default_factory=time.perf_counter)
@@ -36,7 +42,7 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """A command that came to an end. refusal: its last line, where it made no run."""
+    """A command that came to an end. refusal: its last error, where it made no run."""
 
     job: Job
     refusal: str | None
@@ -54,15 +60,21 @@ def train(
         Interrupted: a signal came; the runs that go on were asked to save themselves first.
     """
     waiting, going = list(jobs), list[Process]()
+    elsewhere: set[Path] = set()
     try:
         with StopSignal() as stop:
             while waiting or going:
                 while len(going) < at_once and stop.signum is None:
-                    job = _next(waiting, ready)
-                    if job is None:
+                    found = _next(waiting, ready, elsewhere)
+                    if found is None:
                         break
-                    going.append(_start(job))
-                if not going:
+                    job, lock = found
+                    if _is_finished(job.folder):  # by another process, while this one waited
+                        lock.release()
+                        yield Ended(job=job, refusal=None)
+                    else:
+                        going.append(_start(job, lock))
+                if not going and not any(each.folder in elsewhere for each in waiting):
                     yield from (Ended(job=job, refusal=_NEVER) for job in waiting)
                     return
                 if stop.signum is not None:
@@ -77,24 +89,47 @@ def train(
         _stop(going)
 
 
-def _next(waiting: list[Job], ready: Callable[[Job], Job | None]) -> Job | None:
-    """Take the first command that can begin."""
+def _next(
+    waiting: list[Job], ready: Callable[[Job], Job | None], elsewhere: set[Path]
+) -> tuple[Job, FileLock] | None:
+    """Take the first command that can begin, with its folder's lock.
+
+    elsewhere: folders of those that another process carries out; it is brought up to date.
+    """
     for job in list(waiting):
         found = ready(job)
-        if found is not None:
-            waiting.remove(job)
-            return found
+        if found is None:
+            continue
+        job.folder.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(job.folder.with_name(f".{job.folder.name}.lock"))
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if job.folder not in elsewhere:
+                log.info("%s: another process makes it", job.label)
+            elsewhere.add(job.folder)
+            continue
+        elsewhere.discard(job.folder)
+        waiting.remove(job)
+        return found, lock
     return None
 
 
-def _start(job: Job) -> Process:
+def _is_finished(folder: Path) -> bool:
+    """Whether every run of a folder, one or a stack's, got to its end or failed."""
+    if not folder.is_dir():
+        return False
+    found = [runs.read(each) for each in runs.find([folder])]
+    return bool(found) and all(each.status in FINISHED for each in found)
+
+
+def _start(job: Job, lock: FileLock) -> Process:
     folder = job.folder.resolve()
     words = [*job.words, f"hydra.run.dir={folder}"]
     if (folder / "config.yaml").is_file() and list(folder.glob("**/checkpoints/last.pt")):
         words = [f"resume={folder}"]
     elif folder.exists():
         shutil.rmtree(folder)  # it never came to a checkpoint
-    folder.parent.mkdir(parents=True, exist_ok=True)
     text = folder.with_name(f"{folder.name}.txt")
     log.info("%s", job.label)
     with text.open("wb") as file:
@@ -103,7 +138,7 @@ def _start(job: Job) -> Process:
             stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
             env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
         )  # fmt: skip
-    return Process(job=job, process=process, text=text)
+    return Process(job=job, lock=lock, process=process, text=text)
 
 
 def _stop(going: Sequence[Process]) -> None:
@@ -112,16 +147,19 @@ def _stop(going: Sequence[Process]) -> None:
         each.process.terminate()
     for each in going:
         each.process.wait()
+        each.lock.release()
 
 
 def _ended(ended: Process) -> Ended:
+    ended.lock.release()
     code = ended.process.returncode
     seconds = time.perf_counter() - ended.started
-    if code == 0 or (ended.job.folder / "result.json").is_file():
+    if code == 0 or _is_finished(ended.job.folder):
         ended.text.unlink(missing_ok=True)
         log.info("%s: %.0f s", ended.job.label, seconds)
         return Ended(job=ended.job, refusal=None)
     lines = ended.text.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    lines = [each for each in lines if _ERROR in each] or lines
     line = lines[-1] if lines else f"exit code {code}"
     log.info("%s: %s", ended.job.label, line)
     return Ended(job=ended.job, refusal=line)

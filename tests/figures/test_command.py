@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from gan_runner.figures import command, drawing, records
 from gan_runner.figures.catalogue import FIGURES
@@ -166,6 +168,42 @@ def test_what_waits_for_a_run_that_never_comes_is_refused(tmp_path: Path) -> Non
     refused = command.make([late], request)
     assert set(refused) == {"study-x"}
     assert not list(request.out.glob("runs/cpu/*second*"))
+
+
+def _short(folder: Path) -> Job:
+    words = (*TINY, "device=cpu")
+    return Job(words=words, folder=folder / "run", keys=("a",), label="short")
+
+
+def test_a_run_that_another_process_makes_is_waited_for(tmp_path: Path) -> None:
+    job, other = _short(tmp_path), _short(tmp_path / "other")
+    (made,) = train([other], at_once=1)
+    assert made.refusal is None
+    before = (other.folder / "result.json").read_bytes()
+    theirs = FileLock(tmp_path / ".run.lock", thread_local=False)
+    theirs.acquire()
+
+    def end() -> None:
+        other.folder.rename(job.folder)
+        theirs.release()
+
+    threading.Timer(1.0, end).start()
+    (ended,) = train([job], at_once=1)
+    assert ended.refusal is None
+    assert (job.folder / "result.json").read_bytes() == before, "it was made again"
+
+
+def test_a_damaged_checkpoint_is_said(tmp_path: Path) -> None:
+    job = _short(tmp_path)
+    (ended,) = train([job], at_once=1)
+    assert ended.refusal is None
+    result = job.folder / "result.json"
+    result.write_text(result.read_text().replace('"completed"', '"interrupted"'))
+    (job.folder / "checkpoints").mkdir(exist_ok=True)
+    (job.folder / "checkpoints" / "last.pt").write_bytes(b"torn")
+    (again,) = train([job], at_once=1)
+    assert again.refusal is not None
+    assert "last.pt" in again.refusal
 
 
 def test_train_yields_refusals(tmp_path: Path) -> None:
