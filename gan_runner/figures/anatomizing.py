@@ -105,12 +105,17 @@ def errors(material: Material) -> Drawing:
         axes, {arm: list(each.values()) for arm, each in found.items()},
         label="mean squared error (scaled coordinates)", log=True,
     )  # fmt: skip
-    for (name, value), style in zip(PUBLISHED.items(), ("--", ":"), strict=True):
-        drawing.mark(axes, value, name, vertical=True, style=style)
-    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
+    published(axes)
     numbers = {f"{arm}: MSE": mean(list(each.values())) for arm, each in found.items()}
     verdicts = {"A1": judging.better(material, "SRGAN", ["MLP"], "mse")}
     return Drawing(canvas=canvas, numbers=numbers, verdicts=verdicts)
+
+
+def published(axes: Any) -> None:
+    """Mark the published errors."""
+    for (name, value), style in zip(PUBLISHED.items(), ("--", ":"), strict=True):
+        drawing.mark(axes, value, name, vertical=True, style=style)
+    axes.legend(loc="upper left", bbox_to_anchor=(0, -0.25), ncols=2)
 
 
 def resemblance(material: Material) -> Drawing:
@@ -126,8 +131,11 @@ def resemblance(material: Material) -> Drawing:
     }  # fmt: skip
     for axes, (metric, label) in zip(panels, labels.items(), strict=True):
         drawing.by_seed(axes, {arm: list(material.of(arm, metric).values())}, label=label)
-    drawing.mark(panels[2], floor, "real against real", vertical=True)
-    panels[2].legend()
+    drawing.mark(panels[1], GOOD, "wanted", vertical=True)
+    drawing.mark(panels[2], floor, "real against real", vertical=True, style=":")
+    drawing.mark(panels[2], FLOORS * floor, "at most wanted", vertical=True)
+    for axes in panels[1:]:
+        axes.legend()
     each_ok = [
         run.values["modes_covered"] == 3 and run.values["high_quality"] >= GOOD
         and run.values["wasserstein"] <= FLOORS * floor
@@ -154,6 +162,7 @@ def fluctuations(material: Material) -> Drawing:
             values[f"{arm}, {name}"] = [each for each in found if math.isfinite(each)]
     drawing.by_seed(axes, values, label="log10 of the variances' ratio")
     drawing.mark(axes, 0, "equal", vertical=True)
+    axes.legend()
     parts = [judging.above(each, 0, name) for name, each in values.items()]
     return Drawing(
         canvas=canvas, numbers={name: mean(each) for name, each in values.items()},
@@ -220,6 +229,7 @@ def conditional(material: Material) -> Drawing:
     canvas, (axes,) = drawing.canvas("Test MSE: the cGAN of equations 7 to 10", size=(6.6, 2.8))
     values = {arm: list(material.of(arm, "mse").values()) for arm in material.runs}
     drawing.by_seed(axes, values, label="mean squared error (scaled coordinates)", log=True)
+    published(axes)
     return Drawing(
         canvas=canvas, numbers={f"{arm}: MSE": mean(each) for arm, each in values.items()}
     )

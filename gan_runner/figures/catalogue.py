@@ -15,14 +15,14 @@ FIGURES: tuple[Figure, ...] = (
 
 
 def chosen(names: list[str]) -> list[Figure]:
-    """The figures of names: of papers, or ids; all of them where none is given.
+    """The figures of names: of papers, ids, or claims; all of them where none is given.
 
     Raises:
         ValueError: a name is neither.
     """
     found: dict[str, Figure] = {}
     for name in names or [each.paper for each in FIGURES]:
-        of_name = [each for each in FIGURES if name in (each.paper, each.id)]
+        of_name = [each for each in FIGURES if name in (each.paper, each.id, *each.claims)]
         if not of_name:
             near = [each.id for each in FIGURES if each.id.startswith(name.partition("-")[0])]
             known = near or sorted({each.paper for each in FIGURES})

@@ -136,7 +136,8 @@ CLAIMS: Mapping[str, Claim] = {
     "S4": Claim(
         paper="study",
         says="SRGAN shows more detail than SRResNet, at lower PSNR.",
-        test="PSNR down and perceptual distance down, SRGAN against SRResNet, paired by seed.",
+        test="PSNR down and perceptual distance down, SRGAN against SRResNet, from one first stage "
+        "and for as many steps, paired by seed.",
         rule=f"{BETTER}; for each of the two; {EACH}",
     ),
     "M1": Claim(

@@ -13,8 +13,9 @@ from gan_runner.errors import Interrupted
 from gan_runner.figures import claims_table, drawing, page, records, sheets
 from gan_runner.figures.catalogue import FIGURES, chosen
 from gan_runner.figures.figure import Figure, Paper
-from gan_runner.figures.runs import Job, Request, Store, Wanted, jobs, ready, wanted
+from gan_runner.figures.runs import Job, Request, Store, Wanted, changed, jobs, ready, wanted
 from gan_runner.figures.training import train
+from gan_runner.studies.formats import counted
 from gan_runner.studies.study_command import SCALES
 
 log = logging.getLogger("gan_runner.figures")
@@ -30,7 +31,7 @@ def make(figures: Sequence[Figure], request: Request) -> dict[str, str]:
     Raises:
         Interrupted: the process was asked to stop; the same request goes on with the rest.
     """
-    store = Store(request.out.parent)
+    store = Store(*request.roots)
     refused: dict[str, str] = {}
     needed: dict[str, dict[str, tuple[Wanted, ...]]] = {}
     for figure in figures:
@@ -40,8 +41,9 @@ def make(figures: Sequence[Figure], request: Request) -> dict[str, str]:
             refused[figure.id] = " ".join(str(error).split())
     every = [one for arms in needed.values() for each in arms.values() for one in each]
     waiting = jobs(every, store, request.out / "runs" / request.scale)
-    log.info("%d figures, %d runs, %d commands to carry out",
-             len(needed), len({each.key for each in every}), len(waiting))  # fmt: skip
+    log.info("%s, %s, %s to carry out", counted(len(needed), "figure"),
+             counted(len({each.key for each in every}), "run"),
+             counted(len(waiting), "command"))  # fmt: skip
     open_ = {each.id: each for each in figures if each.id in needed}
     _draw_ready(open_, needed, store, request, refused)
     lost: dict[str, str] = {}  # key -> why
@@ -83,7 +85,8 @@ def _draw_ready(
         except ValueError as error:  # every run of an arm failed, say
             refused[name] = " ".join(str(error).split())
             continue
-        made = records.record(figure, material, needed[name], drawn)
+        changes = {label: changed(arm, request) for label, arm in figure.arms.items()}
+        made = records.record(figure, material, needed[name], drawn, changes)
         records.write(made, folder)
         said = [f"{claim} {verdict.word}" for claim, verdict in drawn.verdicts.items()]
         log.info("%s", "; ".join([str(place), *said]))
@@ -98,7 +101,7 @@ def assemble(request: Request) -> Path:
         if figure.id in made and path.is_file():
             papers.setdefault(figure.paper, []).append((figure.id, path))
     for paper, pictures in papers.items():
-        sheets.contact_sheet(pictures, request.folder / paper / "contact_sheet.png")
+        sheets.contact_sheet(pictures, request.folder / paper / sheets.SHEET)
     claims_table.write(made, request.folder)
     return page.write(made, request.folder)
 
@@ -108,8 +111,8 @@ def listing() -> str:
     lines = []
     for each in FIGURES:
         num = len(each.arms) * each.seeds
-        cost = f"{num} runs, {each.minutes:g} min" if num else "no run"
-        told = f" (claims {', '.join(each.claims)})" if each.claims else ""
+        cost = f"{counted(num, 'run')}, {each.minutes:g} min" if num else "no run"
+        told = f" (claim {', '.join(each.claims)})" if each.claims else ""
         lines.append(f"{each.id:26} {cost:>18}  {each.shows}{told}")
     return "\n".join([*lines, "", "Minutes are those of SCALE=cpu on two cores."])
 
@@ -141,7 +144,10 @@ def _command(argv: Sequence[str]) -> None:
         out=given.out, scale=given.scale, seeds=given.seeds, device=given.device,
         at_once=given.jobs or (os.cpu_count() or 1 if given.device == "cpu" else 1),
     )  # fmt: skip
-    refused = make(chosen(given.figures), request)
+    figures = chosen(given.figures)
+    if request.device != "cpu":
+        _check(request.device)
+    refused = make(figures, request)
     print(assemble(request))
     for name, reason in refused.items():
         say(PROGRAM, f"{name} cannot be made: {reason}")
@@ -149,9 +155,22 @@ def _command(argv: Sequence[str]) -> None:
         raise SystemExit(2)
 
 
+def _check(device: str) -> None:
+    """Whether a device is there, before any run asks for it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    from gan_runner.dispatch import find_device  # imports torch
+
+    find_device({"name": device, "index": 0, "precision": "fp32"})
+
+
 def _parser() -> LineParser:
     parser = LineParser(PROGRAM, "Make papers' figures from runs.")
-    parser.add_argument("figures", nargs="*", metavar="PAPER or PAPER-ID", help="default: all")
+    parser.add_argument("figures", nargs="*", metavar="NAME",
+                        help="a paper, a figure such as mnist-fig6, a claim such as M1; "
+                        "default: all")  # fmt: skip
     parser.add_argument("--list", action="store_true", help="say which there are")
     parser.add_argument(
         "--scale", choices=SCALES, default="cpu",

@@ -28,17 +28,18 @@ def perceptron(*further: str, model: str = "vgan", g: int = WIDTH, d: int = WIDT
 VGAN = perceptron()
 
 
-def convolutions(*further: str, model: str = "dcgan") -> Arm:
+def convolutions(*further: str, model: str = "dcgan", along: bool = False) -> Arm:
     """DCGAN's networks, 32 channels wide, for as many steps as the perceptrons."""
     return Arm(
         overrides=(
             f"model={model}", "dataset=digits", *further, "network.generator.width=32",
             "network.discriminator.width=32",
         ),
+        along=along,
     )  # fmt: skip
 
 
-BRIEFLY = "at cpu scale four epochs for all, and narrower convolutions."
+BRIEFLY = "all for the same number of epochs: four at scale cpu, over seeds."
 
 
 def brief(experiment: str) -> Arm:

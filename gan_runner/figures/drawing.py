@@ -49,6 +49,17 @@ def canvas(
     return figure, list(figure.subplots(rows, columns, squeeze=False).ravel())
 
 
+def parts(
+    title: str, *, size: tuple[float, float], heights: Sequence[float]
+) -> tuple[Figure, list[Any]]:
+    """An empty figure of parts, one under another, each with panels of its own."""
+    figure = Figure(figsize=size)
+    FigureCanvasAgg(figure)
+    figure.suptitle(title, color=INK)
+    found: Any = figure.subfigures(len(heights), 1, height_ratios=heights)
+    return figure, list(found)
+
+
 def curves(
     axes: Any,
     runs: Sequence[Trained],

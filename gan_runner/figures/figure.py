@@ -32,7 +32,7 @@ class Arm:
     experiment: of `conf/experiment`, without `_cpu`: the scale chooses the form, where there are
     two. overrides: as typed. cpu: further ones at scale cpu. stacked: its networks are small, so
     that its seeds train as one stacked model. after: an arm of the figure, named before it, whose
-    run of the same seed gives the first weights.
+    run of the same seed gives the first weights. along: its metrics are drawn along training.
     """
 
     experiment: str | None = None
@@ -40,6 +40,7 @@ class Arm:
     cpu: tuple[str, ...] = ()
     stacked: bool = False
     after: str | None = None
+    along: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

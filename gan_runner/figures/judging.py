@@ -127,8 +127,13 @@ def _judged(
     )  # fmt: skip
     parts = [
         f"{first} against {each.name}: {what} {each.paired.difference:+.3g} "
-        f"[{each.paired.low:.3g}, {each.paired.high:.3g}], better in {each.paired.wins} of "
+        f"{_interval(each.paired.low, each.paired.high)}better in {each.paired.wins} of "
         f"{each.paired.n} pairs, p {each.p:.2g}" + (f" ({each.reason})" if each.reason else "")
         for each in found
     ]  # fmt: skip
     return Verdict(word=word, why="; ".join(parts))
+
+
+def _interval(low: float, high: float) -> str:
+    """An interval in words; of one pair there is none."""
+    return f"[{low:.3g}, {high:.3g}], " if math.isfinite(low) and math.isfinite(high) else ""

@@ -157,7 +157,7 @@ def within(
 def mixing(material: Material) -> Drawing:
     """How much fine styles change of an image's coarse content; claim M5."""
     canvas, panels = drawing.canvas("Mixing regularisation, on digits at 16 x 16", 1, 3,
-                                    size=(3.3, 2.6))  # fmt: skip
+                                    size=(4.4, 4.0))  # fmt: skip
     shares = {
         arm: {run.seed: coarse_share(run) for run in material.completed(arm)}
         for arm in material.runs
@@ -175,8 +175,8 @@ def mixing(material: Material) -> Drawing:
     numbers = {f"{arm}: share of the coarse change": mean(each) for arm, each in values.items()}
     numbers |= {
         f"{arm}: {LABELS[DISTANCE]}": mean(list(material.of(arm, DISTANCE).values()))
-        for arm in material.runs
-    }
+        for arm in material.runs if material.of(arm, DISTANCE)
+    }  # fmt: skip
     verdict = judging.better_among(
         material, MIXED, shares, "share of the coarse change", lower_is_better=True
     )
@@ -220,22 +220,27 @@ def coarse_share(run: Trained) -> float:
 
 def distances(material: Material) -> Drawing:
     """KL, JS and W1 of U on {0} x [0, 1] and on {t} x [0, 1] against t; claim M6."""
-    places = np.linspace(-2, 2, 401)
+    places = np.linspace(-2, 2, 400)  # 0, where KL and JS jump, is not one of them
     canvas, panels = drawing.canvas("Two parallel lines at distance t", 1, 3, size=(3.1, 2.7))
     for axes, (name, function) in zip(panels, CLOSED.items(), strict=True):
         values = np.asarray([function(each) for each in places])
         finite = np.where(np.isfinite(values), values, np.nan)
-        axes.plot(places, finite, color=drawing.REAL)
+        axes.plot(np.where(places < 0, places, np.nan), finite, color=drawing.REAL)
+        axes.plot(np.where(places > 0, places, np.nan), finite, color=drawing.REAL,
+                  label="closed form")  # fmt: skip
+        axes.plot([0], [0], "o", color=drawing.REAL, ms=4)
+        axes.set_xlim(-2.1, 2.1)
         if not np.isfinite(values).all():
             axes.set_ylim(-0.1, 1)
             axes.text(0.5, 0.85, "infinite for t other than 0", ha="center",
                       transform=axes.transAxes, fontsize=8)  # fmt: skip
-            axes.plot([0], [0], "o", color=drawing.REAL)
         axes.set(xlabel="t", ylabel=f"{name}{'' if name == 'W1' else ' (nats)'}", title=name)
     estimates = {part: estimated(part) for part in _PARTS}
     for part, (_, js, distance) in estimates.items():
         panels[1].plot([part], [js], "x", color=drawing.GENERATED)
-        panels[2].plot([part], [distance], "x", color=drawing.GENERATED)
+        panels[2].plot([part], [distance], "x", color=drawing.GENERATED,
+                       label="from samples" if part == _PARTS[0] else None)  # fmt: skip
+    panels[2].legend()
     agrees = all(
         math.isinf(kl) and abs(js - math.log(2)) < 0.01 and abs(distance - part) < 0.01 * part
         for part, (kl, js, distance) in estimates.items()

@@ -9,7 +9,8 @@ from pathlib import Path
 from gan_runner.figures.catalogue import FIGURES
 from gan_runner.figures.claims import CLAIMS, Claim
 from gan_runner.figures.figure import PAPERS, Paper
-from gan_runner.figures.records import Record
+from gan_runner.figures.records import MARKS, Record, scaled_by
+from gan_runner.figures.sheets import SHEET
 from gan_runner.result import write_atomic
 
 _STYLE = """
@@ -61,7 +62,12 @@ def html(made: Mapping[str, Record]) -> str:
         f"<table><tr><th></th><th>claim</th><th>verdict</th></tr>{''.join(rows)}</table>",
     ]  # fmt: skip
     for paper, name in PAPERS.items():
-        parts += [f'<h2 id="{paper}">{paper}: {escape(name)}</h2>', *_of_paper(paper, made)]
+        parts.append(f'<h2 id="{paper}">{paper}: {escape(name)}</h2>')
+        if any(each.paper == paper for each in made.values()):
+            parts.append(
+                f'<p class="note"><a href="{paper}/{SHEET}">All figures on one sheet</a></p>'
+            )
+        parts += _of_paper(paper, made)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -115,12 +121,23 @@ def _claim(claim: str, known: Claim, made: Mapping[str, Record]) -> str:
 
 
 def _figure(one: Record) -> str:
+    """A picture with what it shows, and folded: how it differs, and its runs."""
     name = one.id.removeprefix(f"{one.paper}-")
     place = f"{one.paper}/{name}"
     return (
         f'<a href="{place}.pdf"><img src="{place}.png" alt="{escape(one.shows)}" loading="lazy">'
         f'</a><p class="note">{escape(one.id)} ({one.scale}): {escape(one.shows)} '
-        f'<a href="{place}.txt">Caption</a>.</p>'
+        f'<a href="{place}.txt">Caption</a>.</p>{_runs(one)}'
+    )
+
+
+def _runs(one: Record) -> str:
+    rows = "".join(f"<li>{escape(each)}</li>" for each in one.runs)
+    marks = f"<p>{escape(MARKS)}</p><ul>{rows}</ul>" if rows else ""
+    scaled = "".join(f"<p>{escape(each)}</p>" for each in scaled_by(one))
+    return (
+        '<details class="note"><summary>How it was made, and differs from the paper</summary>'
+        f"<p>{escape(one.differs)}</p>{scaled}{marks}</details>"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,16 @@ from gan_runner.figures.runs import Wanted
 from gan_runner.result import write_atomic
 
 WIDTH = 100  # of a caption's lines
+MARKS = (
+    "Where seeds are drawn: a point is the value of one, a diamond the mean, its bar the 95 % "
+    "interval of the mean (BCa bootstrap). Where curves are: the line is the median of the seeds, "
+    "the band their 10 to 90 % range."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A made figure. runs: lines, one an arm. verdicts: by claim."""
+    """A made figure. runs: lines, one an arm. verdicts: by claim. changed: by scale, of arms."""
 
     id: str
     paper: str
@@ -29,12 +34,17 @@ class Record:
     runs: tuple[str, ...]
     numbers: Mapping[str, str]
     verdicts: Mapping[str, Verdict]
+    changed: Mapping[str, str] = field(default_factory=dict)
 
 
 def record(
-    figure: Figure, material: Material, needed: Mapping[str, Sequence[Wanted]], drawing: Drawing
+    figure: Figure,
+    material: Material,
+    needed: Mapping[str, Sequence[Wanted]],
+    drawing: Drawing,
+    changed: Mapping[str, str],
 ) -> Record:
-    """The record of a drawn figure."""
+    """The record of a drawn figure. changed: what its scale changes, by arm."""
     return Record(
         id=figure.id,
         paper=figure.paper,
@@ -42,21 +52,26 @@ def record(
         differs=figure.differs,
         scale=material.scale,
         runs=tuple(
-            _arm(label, material.runs[label], wanted[0]) for label, wanted in needed.items()
+            _arm(label, material.runs[label], wanted[0], figure.arms[label].after)
+            for label, wanted in needed.items()
         ),
         numbers=drawing.numbers,
         verdicts={name: each for name, each in drawing.verdicts.items() if name in figure.claims},
+        changed=changed,
     )
 
 
-def _arm(label: str, runs: Sequence[Trained], wanted: Wanted) -> str:
+def _arm(label: str, runs: Sequence[Trained], wanted: Wanted, after: str | None) -> str:
     seeds = [each.seed for each in runs]
     shown = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {seeds[0]} to {seeds[-1]}"
     steps = sorted({each.steps for each in runs})
     length = " or ".join(f"{each:,}" for each in steps) + " steps"
     failed = sum(each.error is not None for each in runs)
+    typed = " ".join(wanted.words)
+    if after is not None:
+        typed += f" training.init_from=<run of {after}, same seed>"
     parts = [
-        f"{label}: gan-run {' '.join(wanted.words)}", shown, length,
+        f"{label}: gan-run {typed}", shown, length,
         f"config {runs[0].config_hash[:12]}",
     ]  # fmt: skip
     if failed:
@@ -79,9 +94,11 @@ def caption(made: Record) -> str:
         f"Scale: {made.scale}" + (
             ", runs of a few steps that tell nothing." if made.scale == "smoke" else "."
         ),
-        "", f"Differs from the paper: {made.differs}", "", "Runs:",
+        "", f"Differs from the paper: {made.differs}", *scaled_by(made), "", "Runs:",
         *(f"- {each}" for each in made.runs),
     ]  # fmt: skip
+    if made.runs:
+        lines += ["", MARKS]
     if made.numbers:
         lines += ["", "Numbers:", *(f"- {name}: {text}" for name, text in made.numbers.items())]
     for claim, verdict in made.verdicts.items():
@@ -98,6 +115,15 @@ def caption(made: Record) -> str:
         for each in lines
     ]  # fmt: skip
     return "\n".join(wrapped) + "\n"
+
+
+def scaled_by(made: Record) -> list[str]:
+    """What a scale changes, a line for each different change."""
+    arms: dict[str, list[str]] = {}
+    for arm, change in made.changed.items():
+        if change:
+            arms.setdefault(change, []).append(arm)
+    return [f"At scale {made.scale}, {', '.join(own)}: {change}." for change, own in arms.items()]
 
 
 def read_all(folder: Path) -> dict[str, Record]:

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 FINISHED = (folders.COMPLETED, "failed")  # a failure would come again: runs are deterministic
 # At scale smoke: runs of a few steps, measured on a few samples.
 SMOKE = (
-    "training.epochs=null", "training.steps=8", "training.log_every=1", "training.sample_every=4",
-    "metrics.num_generated=100", "metrics.num_real=100", "metrics.every=null",
+    "training.epochs=null", "training.steps=10", "training.log_every=1", "training.sample_every=5",
+    "metrics.num_generated=100", "metrics.num_real=100",
 )  # fmt: skip
 SMOKE_SEEDS = 1
+_UNSAID = ("device", "metrics", "name")  # sections that change nothing of what is learned
+OUTPUTS = "outputs"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,12 @@ class Request:
     def folder(self) -> Path:
         """Where figures go; those of scale smoke tell nothing, and stand apart."""
         return self.out / "smoke" if self.scale == "smoke" else self.out
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Where runs are looked for: `out`, and the folder named outputs that it lies in."""
+        above = [each for each in self.out.absolute().parents if each.name == OUTPUTS]
+        return (self.out, *above[:1])
 
     @property
     def threads(self) -> tuple[str, ...]:
@@ -109,8 +117,32 @@ def words(arm: Arm, request: Request) -> tuple[str, ...]:
     if request.scale != "full":
         typed += arm.cpu
     if request.scale == "smoke":
-        typed += SMOKE
+        typed += [*SMOKE, "metrics.every=5" if arm.along else "metrics.every=null"]
     return tuple(typed)
+
+
+def changed(arm: Arm, request: Request) -> str:
+    """What scale cpu changes of an arm's full form, such as "training.epochs 50 to 10"."""
+    if request.scale != "cpu":
+        return ""
+    full, own = (_leaves(_composed(words(arm, each)))
+                 for each in (replace(request, scale="full"), request))  # fmt: skip
+    names = [each for each in {**full, **own} if each.partition(".")[0] not in _UNSAID]
+    return ", ".join(
+        f"{name} {full.get(name, 'none')} to {own.get(name, 'none')}"
+        for name in sorted(names) if full.get(name) != own.get(name)
+    )  # fmt: skip
+
+
+def _leaves(config: Mapping[str, Any], above: str = "") -> dict[str, str]:
+    """The settings of a config by their full names, nulls and names of presets left out."""
+    found: dict[str, str] = {}
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            found |= _leaves(value, f"{above}{name}.")
+        elif value is not None and name != "name":
+            found[f"{above}{name}"] = f"{value:g}" if isinstance(value, float) else f"{value}"
+    return found
 
 
 def key(config: Mapping[str, Any]) -> str:

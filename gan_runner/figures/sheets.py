@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from gan_runner.result import write_atomic
 
+SHEET = "contact_sheet.png"  # in a paper's folder
 WIDTH, COLUMNS, GAP, WORDS = 620, 2, 16, 26  # pixels
 
 

@@ -11,15 +11,13 @@ from gan_runner.figures import digits, drawing, judging
 from gan_runner.figures.anatomizing import mean
 from gan_runner.figures.digits import BRIEFLY, brief
 from gan_runner.figures.figure import ALONG, Arm, Drawing, Figure, Material, Trained
+from gan_runner.figures.superres import SUPERRES_FIGURES
 
 LOSSES = {"loss/D": "D", "loss/G": "G"}
 DISTANCE, SCORE = "frechet_classifier_distance", "classifier_score"
 LABELS = {DISTANCE: "Fréchet classifier distance", SCORE: "classifier score"}
 PANELS, SHOWN, SEED = 4, 64, 1
 BASELINE, SN, TTUR = "baseline (SN on D)", "SN on G and D", "SN on G and D, TTUR"
-BICUBIC, SRRESNET, SRGAN = "bicubic", "SRResNet", "SRGAN"
-PHOTOGRAPHS = {"psnr_y": "PSNR on Y (dB)", "ssim_y": "SSIM on Y",
-               "perceptual_distance": "distance of features"}  # fmt: skip
 
 
 def losses(material: Material, *, title: str) -> Drawing:
@@ -139,53 +137,14 @@ def against(material: Material, *, title: str, claim: str, first: str, all_of: b
     )  # fmt: skip
 
 
-def photographs(material: Material) -> Drawing:
-    """Bicubic, SRResNet, SRGAN and the original side by side, with PSNR and SSIM; claim S4."""
-    from gan_runner import load, upscaling
-    from gan_runner.photograph_pictures import middle
-    from gan_runner.photograph_table import mean as mean_of
-    from gan_runner.photograph_table import measure
-
-    loaded = {arm: load(material.first(arm).folder) for arm in (SRRESNET, SRGAN)}
-    wholes = list((loaded[SRGAN].prepared.dataset.wholes or {})["test"])[:PHOTOS]
-    ways = {BICUBIC: [upscaling.bicubic(each) for each in wholes]} | {
-        arm: [upscaling.enlarged(each.prepared, each.host, whole) for whole in wholes]
-        for arm, each in loaded.items()
-    }
-    near = measure(ways)
-    side = min(SIDE, *(length for each in wholes for length in each.real.shape[1:]))
-    canvas, panels = drawing.canvas("Fig. 7: x 4", len(wholes), 4, size=(2.2, 2.3))
-    for row, whole in enumerate(wholes):
-        shown = {way: found[row].made for way, found in ways.items()} | {"original": whole.real}
-        for axes, (way, image) in zip(panels[4 * row : 4 * row + 4], shown.items(), strict=True):
-            pixels = middle(image, side).permute(1, 2, 0).numpy()
-            axes.imshow(pixels[..., 0] if pixels.shape[2] == 1 else pixels, vmin=0, vmax=255)
-            axes.set_axis_off()
-            one = near[way][whole.name] if way in near else None
-            said = "" if one is None else f"\n{one.psnr:.2f} dB, {one.ssim:.3f}"
-            axes.set_title(f"{way}{said}", fontsize=8)
-    numbers = {f"{way}: shown photographs": mean_of(each).text() for way, each in near.items()} | {
-        f"{arm}: {label}": mean(list(material.of(arm, metric).values()))
-        for arm in material.runs for metric, label in PHOTOGRAPHS.items()
-        if material.of(arm, metric)
-    }  # fmt: skip
-    psnr = {arm: material.of(arm, "psnr_y") for arm in material.runs}
-    verdict = judging.both(
-        judging.better_among(material, SRGAN, psnr, "PSNR (lower)", lower_is_better=True),
-        judging.better(material, SRGAN, [SRRESNET], "perceptual_distance"),
-    )  # fmt: skip
-    return Drawing(canvas=canvas, numbers=numbers, verdicts={"S4": verdict})
-
-
-PHOTOS, SIDE = 3, 160  # shown; pixels of their middles
-_CPU = "at cpu scale fewer epochs and narrower networks"
+_AS_PRINTED = "in nothing, at scale full."
 _DIGITS = "small networks on digits of 8 x 8 pixels, where many seeds are affordable"
 
 
 def _sn(network: str, optimizer: str) -> Arm:
     return digits.convolutions(
         f"network={network}", f"optimizer={optimizer}", "model.critic_steps=1",
-        "metrics.every=500", model="sngan",
+        "metrics.every=500", model="sngan", along=True,
     )  # fmt: skip
 
 
@@ -193,36 +152,28 @@ FIGURES = (
     Figure(
         paper="study", name="fig1", shows="DCGAN's losses on MNIST",
         arms={"DCGAN": Arm(experiment="study_fig1")}, minutes=12,
-        draw=partial(losses, title="Fig. 1: losses of DCGAN"), differs=f"{_CPU}.",
+        draw=partial(losses, title="Fig. 1: losses of DCGAN"), differs=_AS_PRINTED,
     ),
     Figure(
         paper="study", name="fig2", shows="digits of the basic GAN",
         arms={"GAN": Arm(experiment="study_fig2")}, minutes=14,
-        draw=partial(samples, title="Fig. 2: digits of the basic GAN"), differs=f"{_CPU}.",
+        draw=partial(samples, title="Fig. 2: digits of the basic GAN"), differs=_AS_PRINTED,
     ),
     Figure(
         paper="study", name="fig3", shows="DCGAN's digits by epoch",
         arms={"DCGAN": Arm(experiment="study_fig1")}, minutes=12,
-        draw=partial(epochs, title="Fig. 3: digits of DCGAN by epoch"), differs=f"{_CPU}.",
+        draw=partial(epochs, title="Fig. 3: digits of DCGAN by epoch"), differs=_AS_PRINTED,
     ),
-    Figure(
-        paper="study", name="fig7", shows="bicubic, SRResNet, SRGAN, original, x 4",
-        arms={
-            SRRESNET: Arm(experiment="srresnet_cbsd68"),
-            SRGAN: Arm(experiment="srgan_cbsd68", after=SRRESNET),
-        },
-        minutes=15, draw=photographs, claims=("S4",),
-        differs="trained on 68 photographs (CBSD68), tested on Set5; the content loss is of "
-        "pixels, where the paper's is of VGG19's features; at cpu scale a small network.",
-    ),
+    *SUPERRES_FIGURES,
     Figure(
         paper="study", name="fig9", shows="SN and TTUR against the baseline on MNIST",
         arms={
-            BASELINE: Arm(experiment="study_fig9_baseline"), SN: Arm(experiment="study_fig9_sn"),
-            TTUR: Arm(experiment="study_fig9_sn_ttur"),
+            BASELINE: Arm(experiment="study_fig9_baseline", along=True),
+            SN: Arm(experiment="study_fig9_sn", along=True),
+            TTUR: Arm(experiment="study_fig9_sn_ttur", along=True),
         },
-        seeds=1, minutes=9, draw=convergence, differs=f"MNIST and our classifier's scores, where "
-        f"the figure has IS and FID of ImageNet; {_CPU}.",
+        seeds=1, minutes=9, draw=convergence, differs="MNIST and our classifier's scores, where "
+        "the figure has IS and FID of ImageNet; one seed, where fig9-seeds has ten.",
     ),
     Figure(
         paper="study", name="fig9-seeds", shows="SN and TTUR against the baseline, over seeds",
@@ -257,6 +208,6 @@ FIGURES = (
             "ACGAN": Arm(experiment="study_acgan"), "SAGAN": Arm(experiment="study_sagan"),
         },
         seeds=1, minutes=15, draw=partial(samples, title="Samples on MNIST"),
-        differs=f"the paper describes them without a result; {_CPU}.",
+        differs="the paper describes them without a result.",
     ),
 )  # fmt: skip

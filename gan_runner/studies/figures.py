@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 
 from gan_runner.result import write_atomic
 from gan_runner.studies.axes import tick_text
@@ -180,15 +179,28 @@ def _interval(axes: Any, row: Row, height: float) -> None:
 
 
 def round_ticks(axis: Any) -> None:
-    """Write round numbers of a logarithmic axis as they are."""
+    """Write round numbers of a logarithmic axis as they are, more of them the less it spans."""
+
+    def between(value: float, _: int | None) -> str:
+        low, high = sorted(axis.get_view_interval())
+        digits = _written(low, high)
+        return tick_text(value) if digits is None or _leading(value) in digits else ""
+
     axis.set_major_formatter(lambda value, _: tick_text(value))
-    low, high = axis.get_view_interval()
-    few = low > 0 and high / low < 300
-    axis.set_minor_formatter(
-        (lambda value, _: tick_text(value) if _leading(value) in (2, 5) else "")
-        if few else NullFormatter()
-    )  # fmt: skip
+    axis.set_minor_formatter(between)
     axis.set_tick_params(which="minor", labelsize=8)
+
+
+def _written(low: float, high: float) -> tuple[int, ...] | None:
+    """First digits of the numbers between powers of ten that are written; None: all ticks are."""
+    if low <= 0 or high / low >= 300:
+        return ()
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for digits in ((2, 5), (2, 3, 5, 7), tuple(range(2, 10))):
+        seen = [digit * 10.0**power for power in powers for digit in (1, *digits)]
+        if sum(low <= each <= high for each in seen) >= 3:
+            return digits
+    return None
 
 
 def _leading(value: float) -> int:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 
 from gan_runner.figures import command, drawing, records
@@ -152,6 +153,8 @@ def test_an_arm_starts_from_anothers_weights(tmp_path: Path) -> None:
     for number in (0, 1):
         config = (folders[2 + number] / "config.yaml").read_text(encoding="utf-8")
         assert str(folders[number]) in config or str(folders[1 - number]) in config
+    caption = " ".join((request.out / "study" / "x.txt").read_text(encoding="utf-8").split())
+    assert "training.init_from=<run of first, same seed>" in caption
     # Elsewhere under outputs it is still the same run, and what it starts from, too.
     (request.out / "runs").rename(request.out.parent / "moved")
     for each in request.out.parent.glob("moved/cpu/*second*/config.yaml"):
@@ -223,7 +226,11 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [(["none_such"], "no figure or paper 'none_such'"), (["--scale", "huge"], "invalid choice"),
-     (["--seeds", "0"], "at least 1")],
+     (["--seeds", "0"], "at least 1"),
+     pytest.param(["--device", "mps"], "no Apple GPU found", marks=pytest.mark.skipif(
+         torch.backends.mps.is_available(), reason="there is one")),
+     pytest.param(["--device", "cuda"], "device=cuda", marks=pytest.mark.skipif(
+         torch.cuda.is_available(), reason="there is one"))],
 )  # fmt: skip
 def test_a_slip_is_one_line(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]

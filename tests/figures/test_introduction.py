@@ -164,7 +164,9 @@ def test_the_heuristic_cost_must_be_better_on_both_sets(tmp_path: Path) -> None:
             Trained(folder=tmp_path, seed=seed, config_hash="0", error="x") for seed in range(8)
         )
         lost = figure.draw(material(figure, *arms[:5], failed))
-    assert lost.verdicts["I2"].word == "cannot be told"
+        own = figure.draw(material(figure, *arms[:3], failed, *arms[4:]))
+    assert lost.verdicts["I2"].word == "holds"  # what fails is worse
+    assert own.verdicts["I2"].word == "does not hold"
     assert lost.numbers["digits, max. likelihood: failed"] == "8 of 8"
 
 
@@ -180,8 +182,9 @@ def test_sums_are_held_against_chance(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(introduction, "sums", found)
     with drawing.styled():
+        assert figure.draw(material(figure, *[runs_[:3]] * 2)).verdicts["I5"].word == "holds"
         drawn = figure.draw(material(figure, runs_, runs_))
-        assert drawn.verdicts["I5"].word == "holds"
+        assert drawn.verdicts["I5"].word == "cannot be told"  # a run makes no 7
         assert drawn.numbers["digits: seeds without one of the classes"] == "1"
         few = figure.draw(material(figure, runs_[:1], runs_[3:]))
     assert few.verdicts["I5"].word == "cannot be told"

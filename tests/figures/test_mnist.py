@@ -70,6 +70,13 @@ def test_slant_and_stroke_take_a_code_each() -> None:
     assert math.isnan(mnist.own_codes([{"slant": [0.9], "stroke": [0.9]}])["slant"][0])
 
 
+def test_the_code_that_turns_leaves_the_other_to_thicken() -> None:
+    one = {"code_1_slant": 0.5, "code_2_slant": 0.4, "code_1_stroke": 0.3, "code_2_stroke": 0.1}
+    assert mnist.turning_code(one) == 2  # 0.5 x 0.1 < 0.4 x 0.3
+    assert mnist.turning_code({**one, "code_1_stroke": -0.1}) == 1
+    assert mnist.turning_code({}) == 1
+
+
 STEADY = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.01, 0.99, 1.0, 1.0]
 WILD = [1.0, 3.0, 0.2, 5.0, 0.4, 2.0, 0.1, 4.0, 1.5, 0.7]
 

@@ -41,6 +41,7 @@ def test_chosen() -> None:
     assert [each.id for each in chosen(["anatomizing-fig3"])] == ["anatomizing-fig3"]
     with pytest.raises(ValueError, match="no figure or paper 'anatomizing-fig9'; there are anat"):
         chosen(["anatomizing-fig9"])
+    assert [each.id for each in chosen(["A1", "M5"])] == ["anatomizing-mse", "mnist-mixing"]
 
 
 def test_a_caption_says_what_it_is() -> None:
@@ -55,6 +56,7 @@ def test_a_caption_says_what_it_is() -> None:
         "Claim A1",
         "Does not hold: worse in 26",
         "Rule: Better",
+        "a diamond the mean",
     ):
         assert part in " ".join(text.split())  # fmt: skip
     assert max(map(len, text.splitlines())) <= 100
@@ -96,10 +98,23 @@ def test_the_page_lays_claim_figure_numbers_and_verdict_side_by_side(tmp_path: P
     assert tags.sources == ["anatomizing/mse.png"]
     assert "26 of 32 &lt;pairs&gt;" in text
     assert "6.0e-5" in text
+    for part in ("many seeds.", "experiment=anatomizing_fig4, seeds 0 to 31", records.MARKS):
+        assert part in text
+    assert 'href="anatomizing/contact_sheet.png"' in text
+    assert 'href="mnist/contact_sheet.png"' not in text
     assert 'class="not">does not hold' in text
     assert text.count("not run") >= len(CLAIMS) - 1
     assert "<script" not in text
     assert "http" not in text
+
+
+def test_the_documents_verdicts_are_by_todays_tests_and_rules() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "claims.md").read_text(encoding="utf-8")
+    for name, known in CLAIMS.items():
+        (row,) = [line for line in text.splitlines() if line.startswith(f"| {name} | ")]
+        assert row.startswith(f"| {name} | {known.says} | ")
+        judged = f"**{name}.** {known.test} *Rule:* {known.rule}. *Found* (scale cpu): " in text
+        assert judged or "| not run |" in row, f"{name}: another test or rule"
 
 
 def test_the_table_names_every_claim_once() -> None:

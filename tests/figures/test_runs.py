@@ -10,7 +10,18 @@ import pytest
 
 from gan_runner import result
 from gan_runner.figures.figure import Arm, Drawing, Figure, Material
-from gan_runner.figures.runs import Job, Request, Store, Wanted, jobs, key, ready, wanted, words
+from gan_runner.figures.runs import (
+    Job,
+    Request,
+    Store,
+    Wanted,
+    changed,
+    jobs,
+    key,
+    ready,
+    wanted,
+    words,
+)
 
 
 def _figure(**arms: Arm) -> Figure:
@@ -61,7 +72,7 @@ def test_words_follow_the_scale(tmp_path: Path) -> None:
     assert small[-1] == "training.epochs=1"
     full = words(arm, Request(out=tmp_path, scale="full", device="cuda"))
     assert full == ("experiment=mnist_fig4", "device=cuda")
-    assert "training.steps=8" in words(arm, Request(out=tmp_path, scale="smoke"))
+    assert "training.steps=10" in words(arm, Request(out=tmp_path, scale="smoke"))
     # Points have one form for all scales.
     points = Arm(experiment="anatomizing_fig3")
     assert words(points, Request(out=tmp_path))[0] == "experiment=anatomizing_fig3"
@@ -77,6 +88,22 @@ def test_a_figure_wants_every_seed_of_every_arm(tmp_path: Path) -> None:
     assert len({one.key for each in found.values() for one in each}) == 6
     assert len(wanted(figure, Request(out=tmp_path, seeds=7))["b"]) == 7
     assert len(wanted(figure, Request(out=tmp_path, scale="smoke"))["b"]) == 1
+
+
+def test_runs_are_looked_for_under_outputs_alone(tmp_path: Path) -> None:
+    named = tmp_path / "outputs" / "mine" / "figures"
+    assert Request(out=named).roots == (named, tmp_path / "outputs")
+    assert Request(out=tmp_path / "elsewhere").roots == (tmp_path / "elsewhere",)
+
+
+def test_what_a_scale_changes_is_said(tmp_path: Path) -> None:
+    arm = Arm(experiment="mnist_fig6")
+    found = changed(arm, Request(out=tmp_path))
+    assert "optimizer.lr 5e-05 to 0.0003" in found
+    assert "training.epochs 900 to 150" in found
+    assert "device" not in found
+    assert changed(arm, Request(out=tmp_path, scale="full")) == ""
+    assert changed(Arm(overrides=("model=bilinear",)), Request(out=tmp_path)) == ""
 
 
 def test_a_refused_arm_says_why(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from gan_runner.studies import figures
@@ -53,6 +54,20 @@ def test_bars_have_a_panel_each() -> None:
     drawn = figures.bars(panels, title="t", most={"ring8": 8})
     (axes,) = drawn.axes
     assert [patch.get_width() for patch in axes.patches] == [5.0, 8.0]
+
+
+@pytest.mark.parametrize(("low", "high"), [(1, 1000), (3, 30), (3.1, 8.9), (3.1, 3.9), (22, 24)])
+def test_logarithmic_axes_have_numbers_however_little_they_span(low: float, high: float) -> None:
+    figure = Figure()
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    figures.round_ticks(axes.xaxis)
+    axes.plot([low, high], [0, 1])  # after the ticks were chosen
+    axes.set_xlim(low, high)
+    figure.canvas.draw()
+    labels = axes.get_xticklabels(which="both")
+    shown = [one for one in labels if one.get_text() and low <= one.get_position()[0] <= high]
+    assert 2 <= len(shown) <= 12
 
 
 def test_saved_figures_are_equal_files(tmp_path: Path) -> None:
