@@ -11,7 +11,9 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 FIGURES = --scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(if $(JOBS),--jobs $(JOBS)) \
 	$(if $(DEVICE),--device $(DEVICE)) $(ARGS)
-STUDY = --scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
+# Studies train one stack after another; what they cannot obey is refused, not passed over.
+STUDY = $(if $(JOBS)$(DEVICE),$(error JOBS and DEVICE are for make figures alone)) \
+	--scale $(or $(SCALE),cpu) $(if $(SEEDS),--seeds $(SEEDS)) $(ARGS)
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test test-all coverage lint format bench classifiers clean \
@@ -58,7 +60,7 @@ study-anatomizing: $(INSTALLED) ## does SRGAN beat the MLP? 32 paired seeds; SEE
 study-modes: $(INSTALLED) ## modes found on a ring and a lattice, by loss and packing; SEEDS, SCALE
 	$(BIN)/python -m gan_runner.studies.modes $(STUDY)
 
-zoo: $(INSTALLED) ## every model x loss x penalty on digits, MNIST's experiments: a table; SEEDS, SCALE
+zoo: $(INSTALLED) ## models x losses x penalties on digits, MNIST's experiments: a table; SEEDS, SCALE
 	$(BIN)/python -m gan_runner.studies.zoo $(STUDY)
 
 figures: $(INSTALLED) ## all papers' figures and claims; SCALE=smoke|cpu|full SEEDS JOBS DEVICE

@@ -63,8 +63,10 @@ class Row:
             return "unstable" if len(self.collapsed) < len(self.values) else "collapses"
         mean, sd = mean_and_sd(self.of(DISTANCE).values())
         untrained = [each[DISTANCE] for each in self.ceiling.values() if DISTANCE in each]
-        bound = 0.5 * min(untrained, default=math.nan)
-        return "learns" if mean + (0.0 if math.isnan(sd) else sd) < bound else "hardly learns"
+        bound = min(untrained, default=math.nan)
+        if mean + (0.0 if math.isnan(sd) else sd) < 0.5 * bound:
+            return "learns"
+        return "does not learn" if mean >= bound else "hardly learns"
 
     def of(self, metric: str) -> dict[int, float]:
         """A metric's finite values by seed."""
@@ -80,10 +82,11 @@ class Row:
 
 RULE = (
     "learns: no seed failed or collapsed, and mean + sd of the distance is below half of the "
-    "untrained networks' distance; hardly learns: the same without the last; unstable: some seeds "
-    "failed (a loss or a weight was not finite) or collapsed; collapses: all that did not fail "
-    "did; fails: none got to the end. Collapsed is what the health check says in the last tenth of "
-    "a run: the images' spread, or the share of distinct ones, is below 10 % of the real images'"
+    "untrained networks' distance; hardly learns: the same with a mean of less than all of it; "
+    "does not learn: with a mean of more; unstable: some seeds failed (a loss or a weight was not "
+    "finite) or collapsed; collapses: all that did not fail did; fails: none got to the end. "
+    "Collapsed is what the health check says in the last tenth of a run: the images' spread, or "
+    "the share of distinct ones, is below 10 % of the real images'"
 )
 
 

@@ -58,7 +58,7 @@ def quality(rows: Sequence[Row]) -> Table:
 def counts(rows: Sequence[Row]) -> Table:
     """How many settings have which verdict, and how many runs failed or collapsed."""
     verdicts = [each.verdict for each in rows if each.num]
-    words = ("learns", "hardly learns", "unstable", "collapses", "fails")
+    words = ("learns", "hardly learns", "does not learn", "unstable", "collapses", "fails")
     failed = sum(len(each.failed) for each in rows)
     collapsed = sum(len(each.collapsed) for each in rows)
     body = [(word, f"{verdicts.count(word)}") for word in words]

@@ -30,6 +30,7 @@ def _row(label: str, *distances: float, **more: Any) -> Row:
 def test_verdicts() -> None:
     assert _row("a", 10, 12, 14).verdict == "learns"
     assert _row("a", 48, 48, 54).verdict == "hardly learns"  # 50 + 3.46 is above half of 100
+    assert _row("a", 99, 100, 101.5).verdict == "does not learn"
     assert _row("a", 10, 12, failed={2: "D's loss is nan"}).verdict == "unstable"
     assert _row("a", 10, 12, 14, collapsed=(1,)).verdict == "unstable"
     assert _row("a", 10, 12, collapsed=(0, 1), failed={2: "nan"}).verdict == "collapses"
