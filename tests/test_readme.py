@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from gan_runner import conf_files, registry
 from gan_runner.compose import Composer
@@ -60,6 +62,12 @@ def here(tmp_path: Path) -> Path:
     option.write_text(OPTION, encoding="utf-8")
     rows = [f"{i % 7},{i % 11},{i % 7 + i % 11}" for i in range(200)]
     (tmp_path / "points.csv").write_text("\n".join(["x,y,z", *rows]) + "\n", encoding="utf-8")
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 12, 11, 3), dtype=np.uint8)
+    (tmp_path / "photos").mkdir()
+    for number, each in enumerate(pixels):
+        photo = Image.fromarray(each).resize((132, 120))
+        photo.save(tmp_path / "photos" / f"{number}.png")
+    photo.save(tmp_path / "photo.png")
     return tmp_path
 
 

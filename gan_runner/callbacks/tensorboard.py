@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,6 @@ CHARTS = {
     "D's outputs": ["output/.*"],
     "gradient norms": ["gradient_norm/.*"],
     "learning rates": ["learning_rate/.*"],
-    "metrics": ["metrics/.*", "validation/.*"],
 }
 
 
@@ -36,7 +35,8 @@ class TensorBoard(Callback):
     run is completed. Events are on the disk when a log event ends, so that a killed run has in
     `tb/` what its checkpoint knows; a resume hides what was logged after the checkpoint.
 
-    The custom scalars' tab puts players' losses, D's outputs, gradients and metrics side by side.
+    The custom scalars' tab puts players' losses, D's outputs and gradients side by side, and each
+    metric along training beside its value at the end.
     The axis counts steps, or with `tensorboard_axis: images` the real images that D has seen.
 
     A picture that `Pictures` has saved before this callback's turn is taken from its file.
@@ -62,7 +62,7 @@ class TensorBoard(Callback):
         experiment, session, self._session_end = _hparams(start)
         self._add(experiment)
         self._add(session)
-        self._add(_layout())
+        self._add(_layout(_metric_names(start)))
         self._writer.flush()
 
     def on_log(self, step: int, scalars: Mapping[str, float]) -> None:
@@ -133,14 +133,20 @@ def _unit(config: Mapping[str, Any]) -> int:
     return int(config["training"]["batch_size"])
 
 
-def _layout() -> Any:
-    """What the custom scalars' tab shows: charts of several tags each, by regular expressions."""
+def _layout(metrics: Sequence[str]) -> Any:
+    """What the custom scalars' tab shows: charts of several tags each, by regular expressions.
+
+    A metric has a chart of its own, along training and at the end, for each has another scale.
+    """
     from torch.utils.tensorboard import summary
 
     custom: Any = summary.custom_scalars  # its types are not given
-    return custom({
-        title: {title: ["Multiline", list(tags)]} for title, tags in CHARTS.items()
-    })  # fmt: skip
+    layout = {title: {title: ["Multiline", list(tags)]} for title, tags in CHARTS.items()}
+    if metrics:
+        layout["metrics"] = {
+            name: ["Multiline", [f"metrics/(validation/)?{name}$"]] for name in metrics
+        }
+    return custom(layout)
 
 
 def _hparams(start: RunStart) -> tuple[Any, Any, Any]:
