@@ -23,7 +23,12 @@ def better(material: Material, first: str, others: Sequence[str], metric: str) -
     """Whether an arm is better than every other one in a metric, by seed; p's are Holm's."""
     lower = direction(metric) != "higher"
     values = {arm: material.of(arm, metric) for arm in (first, *others)}
-    return better_among(material, first, values, metric, lower_is_better=lower)
+    return better_among(material, first, values, worded(metric), lower_is_better=lower)
+
+
+def worded(metric: str) -> str:
+    """A metric's name in a sentence."""
+    return {"mse": "MSE"}.get(metric, metric.replace("frechet", "Fréchet").replace("_", " "))
 
 
 def better_among(
