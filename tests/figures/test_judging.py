@@ -60,7 +60,7 @@ def test_an_arm_that_fails_is_not_the_better_one() -> None:
     assert judging.better(_material(a=half, b=HIGH), "a", ["b"], "mse").word == "cannot be told"
     gone = [math.nan] * 7
     nothing = judging.better(_material(a=gone, b=gone), "a", ["b"], "mse")
-    assert nothing == Verdict(word="cannot be told", why="mse: no run has a value")
+    assert nothing == Verdict(word="cannot be told", why="MSE: no run has a value")
 
 
 def test_above_never_holds_with_failed_runs() -> None:
