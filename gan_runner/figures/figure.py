@@ -30,14 +30,16 @@ class Arm:
     """A setting that is trained over seeds.
 
     experiment: of `conf/experiment`, without `_cpu`: the scale chooses the form, where there are
-    two. overrides: as typed. cpu: further ones at scale cpu. stacked: its networks are small, so
-    that its seeds train as one stacked model. after: an arm of the figure, named before it, whose
-    run of the same seed gives the first weights. along: its metrics are drawn along training.
+    two. overrides: as typed. cpu: further ones at scale cpu, smoke: at smoke. stacked: its networks
+    are small, so that its seeds train as one stacked model. after: an arm of the figure, named
+    before it, whose run of the same seed gives the first weights. along: its metrics are drawn
+    along training.
     """
 
     experiment: str | None = None
     overrides: tuple[str, ...] = ()
     cpu: tuple[str, ...] = ()
+    smoke: tuple[str, ...] = ()
     stacked: bool = False
     after: str | None = None
     along: bool = False

@@ -118,6 +118,7 @@ def words(arm: Arm, request: Request) -> tuple[str, ...]:
         typed += arm.cpu
     if request.scale == "smoke":
         typed += [*SMOKE, "metrics.every=5" if arm.along else "metrics.every=null"]
+        typed += arm.smoke
     return tuple(typed)
 
 

@@ -95,6 +95,7 @@ def _digits(model: str, steps: int, lr: float, *further: str, after: str | None 
             "optimizer=adam_srgan", f"optimizer.lr={lr:g}", "optimizer.schedule.name=cosine",
             "training.epochs=null", f"training.steps={steps}", "training.batch_size=16", *further,
         ),
+        smoke=("dataset.num_validation=20", "metrics.split=validation"),  # 20 images to enlarge
         after=after,
     )  # fmt: skip
 
