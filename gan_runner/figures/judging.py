@@ -8,7 +8,7 @@ seeds nothing can be told.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from gan_runner.figures.figure import Material, Verdict, Word
 from gan_runner.studies.claims import differences
@@ -103,12 +103,17 @@ def share(successes: Sequence[bool], what: str, *, wanted: float = 0.8) -> Verdi
 
 def both(*found: Verdict) -> Verdict:
     """A claim of several parts: it holds if all do; it does not if one does not."""
-    words = [each.word for each in found]
-    word: Word = (
-        "does not hold" if "does not hold" in words
-        else "holds" if set(words) == {"holds"} else "cannot be told"
-    )  # fmt: skip
-    return Verdict(word=word, why="; ".join(each.why for each in found))
+    return Verdict(
+        word=_of_all(each.word for each in found), why="; ".join(each.why for each in found)
+    )
+
+
+def _of_all(verdicts: Iterable[str]) -> Word:
+    """The word of several: one that does not hold refutes them, and all must hold."""
+    words = set(verdicts)
+    if "does not hold" in words:
+        return "does not hold"
+    return "holds" if words == {"holds"} else "cannot be told"
 
 
 def _judged(
@@ -125,18 +130,13 @@ def _judged(
     found = differences(pairs, lower_is_better=lower_is_better)
     if len(found) < len(pairs):
         return Verdict(word="cannot be told", why=f"{what}: an arm has no value")
-    words = [each.verdict for each in found]
-    word: Word = (
-        "does not hold" if "does not hold" in words
-        else "holds" if set(words) == {"holds"} else "cannot be told"
-    )  # fmt: skip
     parts = [
         f"{first} against {each.name}: {what} {each.paired.difference:+.3g} "
         f"{_interval(each.paired.low, each.paired.high)}better in {each.paired.wins} of "
         f"{each.paired.n} pairs, p {each.p:.2g}" + (f" ({each.reason})" if each.reason else "")
         for each in found
     ]  # fmt: skip
-    return Verdict(word=word, why="; ".join(parts))
+    return Verdict(word=_of_all(each.verdict for each in found), why="; ".join(parts))
 
 
 def _interval(low: float, high: float) -> str:
