@@ -18,6 +18,7 @@ import yaml  # type: ignore[import-untyped,unused-ignore]
 
 from gan_runner import conf_files, explain, help_page, model_pages, schema
 from gan_runner.checks import as_typed
+from gan_runner.result import leaves
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "configuration.md"
 _COMMAND = "python -m gan_runner.reference"
@@ -115,17 +116,9 @@ def written(group: str, option: str) -> Iterator[str]:
         elif entry != "_self_" and not entry.startswith(("/schema/", "/preset/")):
             yield f"{group}={entry}"
     prefix = "" if group == "experiment" else f"{group}."
-    for key, value in _leaves(content, prefix):
+    for key, value in leaves(content, prefix):
         if (key, value) not in (("name", option), (f"{group}.name", option)):
             yield f"{key}={as_typed(value)}"
-
-
-def _leaves(node: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for name, value in node.items():
-        if isinstance(value, dict):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _table(kind: type, prefix: str, only: Sequence[str] = ()) -> Iterator[str]:

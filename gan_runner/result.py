@@ -118,6 +118,15 @@ def config_hash(config: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """A config's settings under their full names, such as "training.steps"."""
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
 def environment(device: torch.device | str, *, precision: str = "fp32") -> dict[str, Any]:
     """Return `versions`, `git_commit` and `device`: what a number may depend on beside its config.
 

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_runner import sweep_index
 from gan_runner.errors import ConfigError
 from gan_runner.overrides import parse
-from gan_runner.result import NUMBERLESS, config_hash, read_result
+from gan_runner.result import NUMBERLESS, config_hash, leaves, read_result
 from gan_runner.run_folder import plain_config, read_config, read_overrides, with_absolute_paths
 from gan_runner.sweeps import FOLDER, Sweep
 
@@ -156,16 +156,8 @@ def _values(overrides: Sequence[str]) -> dict[str, Any]:
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """The first keys in which two configs differ, with both values."""
-    old, new = dict(_leaves(before)), dict(_leaves(now))
+    old, new = dict(leaves(before)), dict(leaves(now))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
     keys = [key for key in keys if key not in NUMBERLESS]
     texts = [f"{key}={old.get(key)}, now {new.get(key)}" for key in keys[:_MOST_NAMED]]
     return "; ".join([*texts, *(["..."] if len(keys) > _MOST_NAMED else [])])
-
-
-def _leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value

@@ -126,7 +126,7 @@ def changed(arm: Arm, request: Request) -> str:
     """What scale cpu changes of an arm's full form, such as "training.epochs 50 to 10"."""
     if request.scale != "cpu":
         return ""
-    full, own = (_leaves(_composed(words(arm, each)))
+    full, own = (_settings(_composed(words(arm, each)))
                  for each in (replace(request, scale="full"), request))  # fmt: skip
     names = [each for each in {**full, **own} if each.partition(".")[0] not in _UNSAID]
     return ", ".join(
@@ -135,15 +135,13 @@ def changed(arm: Arm, request: Request) -> str:
     )  # fmt: skip
 
 
-def _leaves(config: Mapping[str, Any], above: str = "") -> dict[str, str]:
+def _settings(config: Mapping[str, Any]) -> dict[str, str]:
     """The settings of a config by their full names, nulls and names of presets left out."""
-    found: dict[str, str] = {}
-    for name, value in config.items():
-        if isinstance(value, Mapping):
-            found |= _leaves(value, f"{above}{name}.")
-        elif value is not None and name != "name":
-            found[f"{above}{name}"] = f"{value:g}" if isinstance(value, float) else f"{value}"
-    return found
+    return {
+        name: f"{value:g}" if isinstance(value, float) else f"{value}"
+        for name, value in result.leaves(config)
+        if value is not None and name.rpartition(".")[2] != "name"
+    }
 
 
 def key(config: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from gan_runner.result import leaves
 from gan_runner.studies.runs import COMPLETED, Run, natural
 
 Replica = int | str  # a seed; "init=3" where a single stream's seed was swept
@@ -125,7 +126,7 @@ def group(runs: Sequence[Run]) -> Grouping:
 
 def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a config by dotted key, without those that change no number."""
-    flat = {key: value for key, value in _flat(config, "") if key not in IGNORED}
+    flat = {key: _fixed(value) for key, value in leaves(config) if key not in IGNORED}
     path = flat.pop("dataset.path", None)
     if path is not None and flat.get("dataset.builder") in OWN_DATA:
         flat["dataset.path"] = PurePath(str(path)).name
@@ -154,16 +155,6 @@ def label_of(settings: Mapping[str, Any], keys: Sequence[str]) -> str:
             continue
         shown.append(f"{key}={text_of(settings[key])}")
     return " ".join(shown)
-
-
-def _flat(node: Mapping[str, Any], place: str) -> list[tuple[str, Any]]:
-    found: list[tuple[str, Any]] = []
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            found += _flat(value, f"{place}{key}.")
-        else:
-            found.append((f"{place}{key}", _fixed(value)))
-    return found
 
 
 def _fixed(value: Any) -> Any:
