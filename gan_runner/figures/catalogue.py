@@ -24,8 +24,12 @@ def chosen(names: list[str]) -> list[Figure]:
     for name in names or [each.paper for each in FIGURES]:
         of_name = [each for each in FIGURES if name in (each.paper, each.id, *each.claims)]
         if not of_name:
-            near = [each.id for each in FIGURES if each.id.startswith(name.partition("-")[0])]
-            known = near or sorted({each.paper for each in FIGURES})
-            raise ValueError(f"no figure or paper '{name}'; there are {', '.join(known)}")
+            claims = sorted({claim for each in FIGURES for claim in each.claims})
+            known = (
+                [each.id for each in FIGURES if each.id.startswith(name.partition("-")[0])]
+                or [claim for claim in claims if claim[:1] == name[:1]]
+                or sorted({each.paper for each in FIGURES})
+            )
+            raise ValueError(f"no figure, paper or claim '{name}'; there are {', '.join(known)}")
         found |= {each.id: each for each in of_name}
     return list(found.values())

@@ -7,18 +7,17 @@ makes is waited for.
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from gan_runner.errors import Interrupted
+from gan_runner.figures import processes
 from gan_runner.figures.runs import FINISHED, Job
 from gan_runner.signals import StopSignal
 from gan_runner.studies import runs
@@ -35,7 +34,7 @@ class Process:
 
     job: Job
     lock: FileLock
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     text: Path
     started: float = field(default_factory=time.perf_counter)
 
@@ -79,7 +78,7 @@ def train(
                     return
                 if stop.signum is not None:
                     raise Interrupted(stop.signum)
-                ended = [each for each in going if each.process.poll() is not None]
+                ended = [each for each in going if each.process.exitcode is not None]
                 for each in ended:
                     going.remove(each)
                     yield _ended(each)
@@ -132,12 +131,7 @@ def _start(job: Job, lock: FileLock) -> Process:
         shutil.rmtree(folder)  # it never came to a checkpoint
     text = folder.with_name(f"{folder.name}.txt")
     log.info("%s", job.label)
-    with text.open("wb") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gan_runner", *words],
-            stdout=file, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-            env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
-        )  # fmt: skip
+    process = processes.start(words, text, on_cpu="device=cpu" in job.words)
     return Process(job=job, lock=lock, process=process, text=text)
 
 
@@ -146,13 +140,13 @@ def _stop(going: Sequence[Process]) -> None:
     for each in going:
         each.process.terminate()
     for each in going:
-        each.process.wait()
+        each.process.join()
         each.lock.release()
 
 
 def _ended(ended: Process) -> Ended:
     ended.lock.release()
-    code = ended.process.returncode
+    code = ended.process.exitcode
     seconds = time.perf_counter() - ended.started
     if code == 0 or _is_finished(ended.job.folder):
         ended.text.unlink(missing_ok=True)

@@ -225,8 +225,9 @@ def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("words", "said"),
-    [(["none_such"], "no figure or paper 'none_such'"), (["--scale", "huge"], "invalid choice"),
-     (["--seeds", "0"], "at least 1"),
+    [(["none_such"], "no figure, paper or claim 'none_such'; there are anatom"),
+     (["M9"], "no figure, paper or claim 'M9'; there are M1, M2"),
+     (["--scale", "huge"], "invalid choice"), (["--seeds", "0"], "at least 1"),
      pytest.param(["--device", "mps"], "no Apple GPU found", marks=pytest.mark.skipif(
          torch.backends.mps.is_available(), reason="there is one")),
      pytest.param(["--device", "cuda"], "device=cuda", marks=pytest.mark.skipif(

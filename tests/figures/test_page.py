@@ -39,7 +39,9 @@ def test_chosen() -> None:
     assert chosen([]) == list(FIGURES)
     assert {each.paper for each in chosen(["anatomizing"])} == {"anatomizing"}
     assert [each.id for each in chosen(["anatomizing-fig3"])] == ["anatomizing-fig3"]
-    with pytest.raises(ValueError, match="no figure or paper 'anatomizing-fig9'; there are anat"):
+    with pytest.raises(
+        ValueError, match="no figure, paper or claim 'anatomizing-fig9'; there are anat"
+    ):
         chosen(["anatomizing-fig9"])
     assert [each.id for each in chosen(["A1", "M5"])] == ["anatomizing-mse", "mnist-mixing"]
 
