@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -117,6 +118,22 @@ def test_the_documents_verdicts_are_by_todays_tests_and_rules() -> None:
         assert row.startswith(f"| {name} | {known.says} | ")
         judged = f"**{name}.** {known.test} *Rule:* {known.rule}. *Found* (scale cpu): " in text
         assert judged or "| not run |" in row, f"{name}: another test or rule"
+
+
+def test_the_readme_counts_the_verdicts() -> None:
+    docs = Path(__file__).parents[2]
+    table = (docs / "docs" / "claims.md").read_text(encoding="utf-8")
+    rows = [each for each in table.splitlines() if re.match(r"\| [A-Z]\d \|", each)]
+    holds, fails, open_ = (
+        sum(f"**{word}**" in each for each in rows)
+        for word in ("holds", "does not hold", "cannot be told")
+    )
+    said = (
+        f"Of {len(rows)} claims of five papers, {holds} hold at the size of two CPU cores, "
+        f"{fails} do not, and {open_} cannot be told"
+    )
+    assert holds + fails + open_ == len(rows) == len(CLAIMS)
+    assert said in " ".join((docs / "README.md").read_text(encoding="utf-8").split())
 
 
 def test_the_table_names_every_claim_once() -> None:
