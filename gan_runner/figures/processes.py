@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import ModuleType
 
 _ONE_THREAD = {"OMP_NUM_THREADS": "1"}  # read when torch is imported; commands run side by side
 
@@ -34,7 +35,7 @@ def start(words: Sequence[str], text: Path, *, on_cpu: bool) -> BaseProcess:
         process = server.Process(target=_carry_out, args=arguments)
     else:
         process = multiprocessing.get_context("spawn").Process(target=_carry_out, args=arguments)
-    with _added(_ONE_THREAD):  # the server inherits it
+    with _added(_ONE_THREAD), _nameless():  # the server inherits the variables
         process.start()
     return process
 
@@ -54,11 +55,27 @@ def _added(names: Mapping[str, str]) -> Iterator[None]:
                 del os.environ[name]
 
 
+@contextmanager
+def _nameless() -> Iterator[None]:
+    """A `__main__` that came from nowhere, for a while.
+
+    A new process imports its parent's main module, for functions that stand there. Commands need
+    none, and a script that makes figures at its top level would make them again, in each of them.
+    """
+    before = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = before
+
+
 def _carry_out(words: list[str], text: Path, environment: Mapping[str, str]) -> None:
     """The command, in its own process."""
     if hasattr(os, "setsid"):
         os.setsid()
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the server ignores it
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the server blocks it
     os.environ.clear()
     os.environ.update(environment)
     with text.open("wb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -43,6 +44,38 @@ def test_the_environment_is_that_of_the_moment(
         said.append((tmp_path / debug).read_text(encoding="utf-8"))
     assert "Traceback" not in said[0]
     assert "Traceback" in said[1]
+
+
+@pytest.mark.parametrize("on_cpu", [True, False])
+def test_a_script_that_starts_commands_at_its_top_level(tmp_path: Path, on_cpu: bool) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from gan_runner.figures.processes import start\n"
+        "print('the script')\n"
+        f"process = start(['--version'], Path(__file__).with_name('text'), on_cpu={on_cpu})\n"
+        "process.join()\n"
+        "print(process.exitcode, __name__)\n",
+        encoding="utf-8",
+    )
+    said = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=300, check=True
+    ).stdout
+    assert said == "the script\n0 __main__\n"  # once: it is not imported by the command
+    assert (tmp_path / "text").read_text(encoding="utf-8").startswith("gan-run ")
+
+
+@linux
+def test_a_command_that_is_asked_to_end_at_once_ends(tmp_path: Path) -> None:
+    words = ["model=vgan", "dataset=ring8", "training.steps=1000000", "metrics=none", "device=cpu"]
+    start(["--version"], tmp_path / "version", on_cpu=True).join(60)  # the server is there
+    for number in range(5):
+        run = f"hydra.run.dir={tmp_path / str(number)}"
+        process = start([*words, run], tmp_path / "text", on_cpu=True)
+        process.terminate()  # before it has had its first word, as likely as not
+        process.join(60)
+        assert process.exitcode is not None, "the signal was lost"
+        assert process.exitcode != 0
 
 
 @linux
