@@ -151,6 +151,15 @@ class SrganModel(GameModel):
     content_scale: float = number(
         1 / 12.75, "features are multiplied by this (1/12.75 for VGG)", above=0
     )
+    content_norm: str | None = option(
+        None,
+        "unit: each place's features have a root mean square of 1 before they are compared; null: "
+        "as they are",
+        choices=("unit",),
+    )
+    lambda_pixels: float | None = number(
+        None, "weight of the content of pixels beside that in features; null: none", low=0
+    )
     lambda_adversarial: float = number(1.0, "weight of the adversarial term", low=0)
     pretrain_share: float = option(
         0.0, "share of the run in which G learns on the content loss (of pixels) alone", low=0,

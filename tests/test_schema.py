@@ -39,7 +39,7 @@ def test_field_is_documented(kind: type, entry: Field[Any]) -> None:
     hint = get_type_hints(kind)[entry.name]
     bounds = [entry.metadata[key] for key in ("low", "high", "above", "below")]
     if entry.metadata["choices"]:
-        assert hint in (str, bool | str, list[str])
+        assert hint in (str, str | None, bool | str, list[str])
         assert bounds == [None] * 4
     if entry.metadata["is_number"]:
         assert hint in (float, float | None)  # read through h as a 0-dim tensor

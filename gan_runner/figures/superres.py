@@ -108,9 +108,9 @@ SUPERRES_FIGURES = (
             SRGAN: Arm(experiment="srgan_cbsd68", after=SRRESNET),
         },
         seeds=1, minutes=15, draw=photographs,
-        differs="trained on 68 photographs (CBSD68), tested on Set5; the content loss is of "
-        "pixels at scale cpu, of VGG19's features at scale full; one seed, for a run takes 15 "
-        "minutes.",
+        differs="trained on 68 photographs (CBSD68), tested on Set5; SRGAN's content loss is of "
+        "EfficientNet-Lite1's features and of pixels at scale cpu, of VGG19's features at scale "
+        "full; one seed, for a pair of runs takes 15 minutes.",
     ),
     Figure(
         paper="study", name="detail", shows="SRGAN against SRResNet on digits, over seeds",

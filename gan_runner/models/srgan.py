@@ -5,7 +5,7 @@ Ledig et al. 2017 for images; Sinha 2020 (anatomizing) for vectors, equations 2,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial, reduce
 from operator import add
 from typing import Any
@@ -19,7 +19,10 @@ from gan_runner.models import adversarial
 from gan_runner.models.context import Context
 from gan_runner.models.passes import Critic, Fake
 from gan_runner.models.players import Make, built, sampler, with_average
+from gan_runner.networks.equalised import pixel_norm
 from gan_runner.networks.features import Features
+
+Look = Callable[[Any, Tensor, Tensor, Numbers], Tensor]  # networks, samples, data, h -> a loss
 
 
 def content_only(
@@ -30,15 +33,18 @@ def content_only(
 
 
 def in_features(
-    nets: Any, samples: Tensor, real: Tensor, h: Numbers, *, content: Reconstruction
+    nets: Any, samples: Tensor, real: Tensor, h: Numbers, *, content: Reconstruction, unit: bool
 ) -> Tensor:
     """The content loss of the frozen network F's maps [N, d, h, w] (Ledig et al. 2017, eq. 5).
 
-    Of several layers, its mean over them.
+    Of several layers, its mean over them. unit: each place's d features have a root mean square of
+    1 first, so that faint structure counts as much as strong (after Zhang et al. 2018).
     """
     scale = h["model.content_scale"]
-    maps = zip(nets.F(samples), nets.F(real), strict=True)
-    losses = [content(scale * made, scale * wanted) for made, wanted in maps]
+    made, wanted = nets.F(samples), nets.F(real)
+    if unit:
+        made, wanted = ([pixel_norm(each) for each in maps] for maps in (made, wanted))
+    losses = [content(scale * a, scale * b) for a, b in zip(made, wanted, strict=True)]
     return reduce(add, losses) / len(losses)
 
 
@@ -52,20 +58,23 @@ def perceptual(
     pack: int,
     loss: AdversarialLoss,
     content: Reconstruction,
-    features: bool,
+    look: Look | None,
 ) -> Terms:
     """The perceptual loss: content + lambda x adversarial (anatomizing, eq. 6).
 
-    features: the content is that of F's features; else of the samples.
+    look: the content in features; None: it is that of the samples. Beside one in features that of
+    the samples may stand, with a weight of its own (Wang et al. 2018, ESRGAN, eq. 3).
     """
     generated = fake(nets, batch)
     score = partial(critic, nets, batch)
     against_d = adversarial.against(score, generated, batch["real"], h, pack=pack, loss=loss)
-    look = partial(in_features, nets, h=h, content=content) if features else content
-    return {
-        "content": look(generated, batch["real"]),
-        "adversarial": h["model.lambda_adversarial"] * against_d,
-    }
+    if look is None:
+        terms = {"content": content(generated, batch["real"])}
+    else:
+        terms = {"content": look(nets, generated, batch["real"], h)}
+        if "model.lambda_pixels" in h:
+            terms["pixels"] = h["model.lambda_pixels"] * content(generated, batch["real"])
+    return {**terms, "adversarial": h["model.lambda_adversarial"] * against_d}
 
 
 def upscale(nets: Any, batch: Batch) -> Tensor:
@@ -83,6 +92,21 @@ def pretraining(player: Player, model: Mapping[str, Any], content: Reconstructio
     )
 
 
+def _check(model: Mapping[str, Any]) -> None:
+    """Refuse what only content in features has, where it is that of pixels.
+
+    Raises:
+        ValueError: names the option.
+    """
+    if model["content_features"] is None:
+        for key in ("content_norm", "lambda_pixels"):
+            if model[key] is not None:
+                raise ValueError(
+                    f"model.{key}={model[key]} is for content in features; "
+                    "model.content_features names the network, null is of pixels"
+                )
+
+
 def build(context: Context) -> Recipe:
     """The recipe of `algorithm: srgan`."""
     model, data = context.model, context.dataset
@@ -93,6 +117,9 @@ def build(context: Context) -> Recipe:
     name = model["content_features"]
     if name and data.kind != "images":
         raise ValueError(f"model.content_features={name}: {data.name} has no images; null fits it")
+    _check(model)
+    unit = model["content_norm"] == "unit"
+    look = partial(in_features, content=content, unit=unit) if name else None
 
     def sample(nets: Any, batch: Batch) -> Tensor:
         return getattr(nets, letter)(batch["low"])  # type: ignore[no-any-return]
@@ -108,7 +135,7 @@ def build(context: Context) -> Recipe:
         critic=adversarial.score,
         priors={},
         share=1 - model["pretrain_share"],
-        generator_terms=partial(perceptual, content=content, features=bool(name)),
+        generator_terms=partial(perceptual, content=content, look=look),
     )
     if name:
         networks["F"] = lambda: Features(

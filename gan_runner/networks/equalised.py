@@ -26,7 +26,10 @@ def rectified(x: Tensor) -> Tensor:
 
 
 def pixel_norm(x: Tensor) -> Tensor:
-    """Each sample's features over their root mean square: [N, d] -> [N, d] (Karras et al. 2018)."""
+    """The d features of a sample, or of each of its places, over their root mean square.
+
+    [N, d, ...] -> [N, d, ...] (Karras et al. 2018).
+    """
     return x * (x.square().mean(1, keepdim=True) + 1e-8).rsqrt()
 
 

@@ -166,13 +166,23 @@ DIGITS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("layers", [(3,), (3, 0)])
-def test_content_in_features_by_hand(make_run: Callable[..., Run], layers: tuple[int, ...]) -> None:
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ((3,), ()),
+        ((3, 0), ()),
+        ((3, 0), ("model.content_norm=unit",)),
+        ((3,), ("model.lambda_pixels=0.3",)),
+    ],
+)
+def test_content_in_features_by_hand(
+    make_run: Callable[..., Run], layers: tuple[int, ...], words: tuple[str, ...]
+) -> None:
     """Ledig et al. 2017, eq. 5, with the maps scaled by 1/12.75."""
     run = make_run(
         "model=srgan_photos", *DIGITS, "model.content_features=digits",
         f"model.content_layer={'+'.join(f'convolutions.{each}' for each in layers)}",
-        "model.pretrain_share=0.5",
+        "model.pretrain_share=0.5", *words,
     )  # fmt: skip
     host = run.host(run.streams())
     first, game = run.recipe.stages
@@ -198,8 +208,13 @@ def test_content_in_features_by_hand(make_run: Callable[..., Run], layers: tuple
                 network.convolutions[: layer + 1]((each + 1) / 2)  # type: ignore[index, operator]
                 for each in (made, data["real"])
             )
+        if "model.content_norm=unit" in words:
+            # A rectifier leaves some places without any feature.
+            a, b = (each / (each.square().mean(1, keepdim=True) + 1e-8).sqrt() for each in (a, b))
         by_hand.append(float(((a - b) / 12.75).square().mean()))
     assert terms["content"].item() == pytest.approx(sum(by_hand) / len(layers), rel=1e-9)
+    if "model.lambda_pixels=0.3" in words:
+        assert terms.pop("pixels").item() == pytest.approx(0.3 * float(pixels), rel=1e-12)
     assert set(terms) == {"content", "adversarial"}
     assert all(each is not None and bool(each.isfinite().all()) for each in gradients)
 
@@ -225,6 +240,10 @@ def test_images_are_played_and_measured(tiny_run: Callable[..., Any]) -> None:
      "model.content_features=digits: no layer 'x'"),
     (("model=srgan_photos", *DIGITS, "model.content_features=nothing"),
      "model.content_features=nothing: none of vgg19"),
+    (("model=srgan_photos", *DIGITS, "model.lambda_pixels=1"),
+     "model.lambda_pixels=1.0 is for content in features"),
+    (("model=srgan", "dataset=gauss3d", "model.content_norm=unit"),
+     "model.content_norm=unit is for content in features"),
 ])  # fmt: skip
 def test_features_that_do_not_fit_are_refused(
     words: tuple[str, ...], reason: str, make_run: Callable[..., Run]
