@@ -222,6 +222,12 @@ class StyleganModel(LatentModel):
         0.5, "how long a resolution comes in, as a share of such a stage; 0: at once",
         low=0, high=1,
     )  # fmt: skip
+    penalty_exponent: float | None = number(
+        None,
+        "a stage of r of the data's R pixels a side has (r / R)^this of the penalty's weight; "
+        "null: all of it, as published",
+        low=0,
+    )
     lazy_correction: bool = option(
         True, "with k = every of a lazy term, lr and betas are taken to k / (k + 1) (StyleGAN2, B)"
     )

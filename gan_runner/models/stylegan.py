@@ -116,8 +116,21 @@ def at_resolution(
     real = shrunken(batch["real"], at.top - at.level, share)
     if "augment" in batch:
         real = nets.A(real, batch["augment"])
-    terms: Terms = objective(nets, {**batch, "real": real}, h)
+    terms: Terms = objective(nets, {**batch, "real": real}, at_weight(h, at))
     return terms
+
+
+def at_weight(h: Numbers, at: Resolution) -> Numbers:
+    """The numbers with the penalty's weight at a resolution, where that is to depend on it.
+
+    A pixel of a coarse image stands for (R / r)^2 pixels of the data, and moves D by as much more.
+    The squared gradient, summed over as many fewer pixels, is (R / r)^2 times as large for a D that
+    tells the same things apart: exponent 2 takes that away.
+    """
+    if "model.penalty_exponent" not in h:
+        return h
+    ratio = 2.0 ** (at.level - at.top)  # r / R
+    return {**h, "penalty.weight": h["penalty.weight"] * ratio ** h["model.penalty_exponent"]}
 
 
 def discriminator(
@@ -179,6 +192,11 @@ def build(context: Context) -> Recipe:
     if model["clip"] is not None:
         raise ValueError(
             f"model.clip={model['clip']}: StyleGAN's weights have variance 1; choose a penalty"
+        )
+    if model["penalty_exponent"] is not None and context.penalty is None:
+        raise ValueError(
+            f"model.penalty_exponent={model['penalty_exponent']:g}: there is no penalty; "
+            "penalty=r1_stylegan fits it"
         )
     levels = num_levels(square_side(shape))
     size, grows = model["latent_size"] or 512, model["grows"]

@@ -17,7 +17,7 @@ from gan_runner.dispatch import Run
 from gan_runner.draws import generate
 from gan_runner.losses.penalties import r1
 from gan_runner.models.growing import Resolution, timeline
-from gan_runner.models.stylegan import path_length, sample, styles
+from gan_runner.models.stylegan import at_weight, path_length, sample, styles
 from gan_runner.networks.path_length import PathLength
 from gan_runner.trainer import Trainer
 from gan_runner.walk import walk
@@ -167,6 +167,50 @@ def test_the_lazy_move_is_r1_times_its_distance(make_trainer: MakeTrainer) -> No
         move = moves["D" if name == "plain" else "D_lazy"]
         seen[name] = trainer.host.gradient(move, batch)[0]
     assert torch.allclose(seen["lazy"]["penalty"], 16 * seen["plain"]["penalty"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_penaltys_weight_may_depend_on_the_resolution(
+    make_trainer: MakeTrainer, every: int
+) -> None:
+    found = []
+    for exponent in ("null", "2"):
+        trainer = make_trainer(
+            *GROWING, f"penalty.every={every}", f"model.penalty_exponent={exponent}"
+        )
+        found.append([])
+        for stage in trainer.run.recipe.stages:  # 4 x 4, 8 x 8, 16 x 16
+            trainer.host.enter(stage, trainer.run.make_optimizer)
+            batch = trainer._next_batch() | trainer.host.draw(stage.priors, 8)
+            move = next(each for each in stage.moves if each.name == ("D", "D_lazy")[every > 1])
+            terms = trainer.host.gradient(move, {**batch, "progress": torch.tensor(1.0)})[0]
+            found[-1].append(float(terms["penalty"].detach()))
+    plain, scaled = found
+    assert scaled == pytest.approx([plain[0] / 16, plain[1] / 4, plain[2]], rel=1e-4)
+
+
+def test_exponent_2_is_one_penalty_for_what_tells_the_same_apart() -> None:
+    """D of pooled images has a quarter of the squared gradient that it has in the pooled pixels."""
+    draw = torch.Generator().manual_seed(0)
+    weight, images = torch.randn(4, 4, generator=draw), torch.randn(8, 1, 8, 8, generator=draw)
+
+    def coarse(x: Tensor) -> Tensor:
+        return (x[:, 0] * weight).sum((1, 2)).tanh()
+
+    def fine(x: Tensor) -> Tensor:
+        return coarse(torch.nn.functional.avg_pool2d(x, 2))
+
+    h = {"penalty.weight": torch.tensor(1.0), "model.penalty_exponent": torch.tensor(2.0)}
+    factor = at_weight(h, Resolution(level=0, top=1))["penalty.weight"]
+    pooled = torch.nn.functional.avg_pool2d(images, 2)
+    assert torch.allclose(
+        factor * r1(coarse, pooled, pooled, h, {}), r1(fine, images, images, h, {})
+    )
+
+
+def test_an_exponent_without_a_penalty_is_refused(make_run: MakeRun) -> None:
+    with pytest.raises(ValueError, match=r"model.penalty_exponent=2: there is no penalty"):
+        make_run("model=stylegan", "penalty=none", "model.penalty_exponent=2", *SMALL)
 
 
 def test_rates_and_betas_are_corrected_for_lazy_terms(make_trainer: MakeTrainer) -> None:
