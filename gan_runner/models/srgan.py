@@ -98,7 +98,7 @@ def _check(model: Mapping[str, Any]) -> None:
     Raises:
         ValueError: names the option.
     """
-    if model["content_features"] is None:
+    if not model["content_features"]:
         for key in ("content_norm", "lambda_pixels"):
             if model[key] is not None:
                 raise ValueError(
