@@ -119,7 +119,10 @@ def _foreign_keys(node: DictConfig, prefix: str = "") -> Iterator[str]:
 
 
 def _typed_values(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Key, value and the field's metadata, of every field of every section with a schema."""
+    """Key, value and the field's metadata, of every field of every section with a schema.
+
+    To the metadata `optional` is added: whether null is allowed too.
+    """
     kind = OmegaConf.get_type(node)
     metadata = {f.name: f.metadata for f in fields(kind)} if is_dataclass(kind) else {}
     for name in map(str, node):
@@ -127,7 +130,8 @@ def _typed_values(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any
         if isinstance(value, DictConfig):
             yield from _typed_values(value, f"{prefix}{name}.")
         elif name in metadata and value is not None:
-            yield f"{prefix}{name}", value, metadata[name]
+            optional = node._get_node(name)._is_optional()  # type: ignore[union-attr]
+            yield f"{prefix}{name}", value, {**metadata[name], "optional": optional}
 
 
 def _field_metadata(config: DictConfig, key: str) -> Mapping[str, Any]:
@@ -142,7 +146,8 @@ def _fault(value: Any, metadata: Mapping[str, Any]) -> str | None:
     choices = [as_typed(each) for each in metadata.get("choices") or ()]
     if choices and as_typed(value) not in choices:
         near = did_you_mean(str(value), choices)
-        return f"must be one of {listed(choices)}{f'.{near}' if near else ''}"
+        allowed = listed([*choices, "null"] if metadata["optional"] else choices)
+        return f"must be one of {allowed}{f'.{near}' if near else ''}"
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     if not math.isfinite(value):

@@ -494,6 +494,11 @@ class StyleganDiscriminator(StyleganLevels):
     group: int = option(
         4, "samples whose standard deviation D sees at most; 1: it sees none", low=1
     )
+    dense: int | None = option(
+        None, "units of the dense layer before the output; null: the channels at 4 x 4, as in the "
+        "paper",
+        low=1,
+    )  # fmt: skip
 
 
 @dataclass

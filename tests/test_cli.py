@@ -132,6 +132,8 @@ REFUSED = [
     (["training.batch_size=abc"], ["training.batch_size=abc: an integer is wanted"]),
     (["optimizer.lr=-1"], ["optimizer.lr=-1: must be above 0"]),
     (["model.update=sim"], ["must be one of alternating, simultaneous, extragradient"]),
+    (["optimizer.schedule.name=no"], ["must be one of constant,"]),
+    (["model=srgan", "dataset=superres", "model.content_norm=rms"], ["must be one of unit, null"]),
     (["dataset=table"], ["dataset.path is missing", "give dataset.path=<value>"]),
     (["model=srgan"], ["which dataset=gauss2d has not", "Datasets that fit: gauss3d"]),
     (["model=vgan,wgan"], ["several values need --multirun"]),

@@ -233,8 +233,9 @@ class Discriminator(nn.Module):
         group = section["group"]
         self.deviation = MinibatchDeviation(group) if group > 1 else None
         self.conv = EqualConv2d(channels[0] + (group > 1), channels[0])
-        self.dense = EqualLinear(channels[0] * 16, channels[0])
-        self.output = EqualLinear(channels[0], 1, gain=1.0)
+        dense = section["dense"] or channels[0]
+        self.dense = EqualLinear(channels[0] * 16, dense)
+        self.output = EqualLinear(dense, 1, gain=1.0)
 
     def forward(self, images: Tensor, *, share: Tensor | None = None) -> Tensor:
         """[N, C, H, W] -> logits [N, 1]; share: how far levels have come in, see `share_at`."""

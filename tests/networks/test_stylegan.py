@@ -15,7 +15,7 @@ ANY = {"width": None, "max_width": 512}
 PAPER: dict[str, Any] = {
     "mapping": {"layers": 8, "style_size": 512, "multiplier": 0.01},
     "generator": {**ANY, "styles": "adain", "architecture": "plain"},
-    "discriminator": {**ANY, "architecture": "plain", "group": 4},
+    "discriminator": {**ANY, "architecture": "plain", "group": 4, "dense": None},
 }
 SMALL: dict[str, Any] = {
     "mapping": {"layers": 2, "style_size": 6, "multiplier": 0.01},
@@ -134,6 +134,15 @@ def test_levels_beyond_the_noise_go_without() -> None:
     assert not torch.equal(network(w, noise), network(w, noise[:2]))
     zero = [*noise[:2], torch.zeros_like(noise[2])]
     assert torch.equal(network(w, zero), network(w, noise[:2]))
+
+
+def test_the_dense_layer_has_the_units_asked_for() -> None:
+    section = {**SMALL, "discriminator": {**SMALL["discriminator"], "dense": 7}}
+    published, wide = (STYLEGAN.discriminator(each, (1, 16, 16)) for each in (SMALL, section))
+    features = 12 * 16  # of the 12 channels at 4 x 4
+    assert size_of(published.dense, published.output) == (features + 1) * 12 + 12 + 1
+    assert size_of(wide.dense, wide.output) == (features + 1) * 7 + 7 + 1
+    assert wide(normal(4, 1, 16, 16).float()).shape == (4, 1)
 
 
 def test_networks_that_do_not_grow_have_no_layers_for_it() -> None:
