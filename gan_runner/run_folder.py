@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_runner.data_paths import find
 from gan_runner.result import write_atomic
+from gan_runner.schema import completed
 
 log = logging.getLogger("gan_runner")
 
@@ -66,7 +67,7 @@ def write_config(folder: Path, config: Mapping[str, Any], overrides: Sequence[st
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """A run folder's config.
+    """A run folder's config, with defaults for options that are younger than it.
 
     Raises:
         ValueError: there is none.
@@ -74,7 +75,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / "config.yaml"
     if not path.is_file():
         raise ValueError(f"{folder} is no run folder: it has no config.yaml")
-    return plain_config(OmegaConf.load(path))  # type: ignore[arg-type]
+    return completed(plain_config(OmegaConf.load(path)))  # type: ignore[arg-type]
 
 
 def read_overrides(folder: Path) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import pytest
@@ -12,6 +14,8 @@ from omegaconf import OmegaConf
 
 from gan_runner import schema
 from gan_runner.checks import check_values
+from gan_runner.compose import compose_run
+from gan_runner.run_folder import plain_config, read_config, write_config
 
 SECTIONS = sorted(
     {
@@ -89,3 +93,36 @@ def test_schemas_stay_out_of_the_groups() -> None:
     assert "run_schema.yaml" in store
     assert set(store["schema"]) == set(schema.SCHEMAS)
     assert not set(schema.SCHEMAS) & set(store)
+
+
+# --- configs of older versions ---------------------------------------------------------------
+
+
+def saved(*overrides: str) -> dict[str, Any]:
+    return plain_config(compose_run(overrides))
+
+
+@pytest.mark.parametrize("experiment", ["stylegan_mnist_cpu", "srgan_cbsd68_cpu", "wgan_gp_mnist"])
+def test_options_that_a_saved_config_does_not_know_have_their_defaults(experiment: str) -> None:
+    config = saved(f"experiment={experiment}")
+    older, wanted = copy.deepcopy(config), copy.deepcopy(config)
+    for group, key in (("training", "seeds"), ("model", "ema"), ("optimizer", "schedule")):
+        del older[group][key]
+    wanted["training"]["seeds"] = 1
+    wanted["model"]["ema"] = None
+    wanted["optimizer"]["schedule"] = asdict(schema.Schedule())
+    assert schema.completed(older) == wanted
+    assert schema.completed(config) == config
+
+
+def test_a_section_that_fits_no_schema_stays_as_it_is() -> None:
+    config = {"training": {"seed": 3, "unknown": 1}, "name": "x"}
+    assert schema.completed(config) == config
+
+
+def test_a_run_folder_of_an_older_version_is_read(tmp_path: Path) -> None:
+    config = saved("model=stylegan")
+    older = copy.deepcopy(config)
+    del older["network"]["discriminator"]["dense"]
+    write_config(tmp_path, older, [])
+    assert read_config(tmp_path) == config

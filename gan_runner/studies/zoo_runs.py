@@ -8,11 +8,11 @@ import re
 import shutil
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gan_runner import conf_files, result, schema
+from gan_runner import conf_files, result
 from gan_runner.compose import Composer
 from gan_runner.run_folder import plain_config, read_config, with_absolute_paths
 from gan_runner.studies import runs
@@ -23,7 +23,6 @@ DISTANCE = "frechet_classifier_distance"
 MNIST = "_mnist_cpu"  # how the names of the experiments end
 COLLAPSED = "generated samples have collapsed"  # how the health check words it
 LATE = 0.9  # share of a run from which on a collapse is one of its end
-_ABSENT = object()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,7 +157,8 @@ def mnist_rows(folder: Path, *, trains: bool) -> Iterator[tuple[str, Row | str]]
     for name in (each for each in conf_files.options("experiment") if each.endswith(MNIST)):
         typed = (f"experiment={name}", "device.threads=1")
         config = with_absolute_paths(plain_config(composer.compose(typed).config))
-        place = next((path for path, found in there if computes(found, config)), None)
+        wanted = result.config_hash(config)
+        place = next((path for path, found in there if result.config_hash(found) == wanted), None)
         if place is None and trains:
             place = folder / name
             if reason := _train(config, place, typed):
@@ -168,39 +168,6 @@ def mnist_rows(folder: Path, *, trains: bool) -> Iterator[tuple[str, Row | str]]
             yield name, "not run yet"
             continue
         yield name, row(name, {0: place})
-
-
-def computes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a run of a saved config computes what is wanted.
-
-    An option that the saved config does not know is younger than the run, whose code did what is
-    the option's default now.
-    """
-    return result.config_hash(_filled(found, wanted)) == result.config_hash(wanted)
-
-
-def _filled(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    filled = dict(found)
-    for group, section in wanted.items():
-        mine = found.get(group)
-        if isinstance(section, Mapping) and isinstance(mine, Mapping):
-            new = {
-                key for key in section.keys() - mine.keys() if section[key] == _default(group, key)
-            }
-            filled[group] = {**mine, **{key: section[key] for key in new}}
-    return filled
-
-
-def _default(group: str, key: str) -> Any:
-    """The default of an option of a group; of one that several kinds have otherwise, none."""
-    found = [
-        each.default
-        for section in schema.SCHEMAS.get(group, {}).values()
-        if is_dataclass(section)
-        for each in fields(section)
-        if each.name == key
-    ]
-    return found[0] if found and all(each == found[0] for each in found) else _ABSENT
 
 
 def _finished(folder: Path) -> list[tuple[Path, dict[str, Any]]]:

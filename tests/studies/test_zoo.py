@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 from pathlib import Path
@@ -14,7 +13,7 @@ from gan_runner.callbacks import health
 from gan_runner.studies import zoo, zoo_choices, zoo_runs, zoo_text
 from gan_runner.studies.study_command import SCALES
 from gan_runner.studies.zoo_choices import Choice, Combination, Refusal
-from gan_runner.studies.zoo_runs import COLLAPSED, DISTANCE, Row, computes, has_collapsed, row
+from gan_runner.studies.zoo_runs import COLLAPSED, DISTANCE, Row, has_collapsed, row
 from gan_runner.studies.zoo_text import Zoo
 
 
@@ -90,16 +89,6 @@ def test_texts() -> None:
     assert "needs &lt;pairs&gt;" in page
     assert '<td><span class="worse">unstable</span></td>' in page
     assert "**" not in page
-
-
-def test_a_run_of_an_older_config_computes_the_same() -> None:
-    config = {"training": {"seed": 0, "seeds": 1, "steps": 5}, "name": "x"}
-    older = {"training": {"seed": 0, "steps": 5}, "name": "y"}
-    assert computes(older, config)
-    several = copy.deepcopy(config)
-    several["training"]["seeds"] = 3  # not the default: the older run had one
-    assert not computes(older, several)
-    assert not computes({"training": {"seed": 0, "steps": 6}}, config)
 
 
 def test_every_scale_has_a_rule() -> None:
