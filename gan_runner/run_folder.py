@@ -5,14 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import MISSING, DictConfig, OmegaConf
 
 from gan_runner.data_paths import find
-from gan_runner.result import write_atomic
-from gan_runner.schema import completed
+from gan_runner.result import leaves, write_atomic
+from gan_runner.schema import SCHEMAS
 
 log = logging.getLogger("gan_runner")
 
@@ -76,6 +77,37 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise ValueError(f"{folder} is no run folder: it has no config.yaml")
     return completed(plain_config(OmegaConf.load(path)))  # type: ignore[arg-type]
+
+
+def completed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A saved config with the options that are younger than it, each with its schema's default.
+
+    A new option's default is what the code did before there was one, so a run of an older version
+    can be resumed, sampled and recognised. A section's schema is the one that has all of its keys
+    and the fewest others.
+    """
+    filled = dict(config)
+    for group, schemas in SCHEMAS.items():
+        if isinstance(section := config.get(group), Mapping):
+            known = [asdict(schema()) for schema in schemas.values()]
+            fit = [each for each in known if _names(each) >= _names(section)]
+            if fit:
+                filled[group] = _filled(section, min(fit, key=lambda each: len(_names(each))))
+    return filled
+
+
+def _names(section: Mapping[str, Any]) -> set[str]:
+    return {name for name, _ in leaves(section)}
+
+
+def _filled(section: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    filled = dict(section)
+    for key, default in defaults.items():
+        if isinstance(default, Mapping) and isinstance(section.get(key), Mapping):
+            filled[key] = _filled(section[key], default)
+        elif key not in section and default != MISSING:
+            filled[key] = default
+    return filled
 
 
 def read_overrides(folder: Path) -> list[str]:

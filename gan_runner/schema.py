@@ -12,8 +12,8 @@ differ in it; `number(...)` marks the fields that something reads there. All els
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, is_dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, is_dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -996,39 +996,3 @@ def register() -> None:
     for group, schemas in SCHEMAS.items():
         for name, node in schemas.items():
             store.store(group=f"schema/{group}", name=name, node=node)
-
-
-def completed(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A saved config with the options that are younger than it, each with its schema's default.
-
-    A new option's default is what the code did before there was one, so a run of an older version
-    can be resumed, sampled and recognised. A section's schema is the one that has all of its keys
-    and the fewest others.
-    """
-    filled = dict(config)
-    for group, schemas in SCHEMAS.items():
-        if isinstance(section := config.get(group), Mapping):
-            defaults = [asdict(schema()) for schema in schemas.values()]
-            fit = [each for each in defaults if _keys(each) >= _keys(section)]
-            if fit:
-                filled[group] = _filled(section, min(fit, key=lambda each: len(_keys(each))))
-    return filled
-
-
-def _keys(section: Mapping[str, Any], prefix: str = "") -> set[str]:
-    """Every dotted key of a section and of the sections in it."""
-    found = {f"{prefix}{key}" for key in section}
-    for key, value in section.items():
-        if isinstance(value, Mapping):
-            found |= _keys(value, f"{prefix}{key}.")
-    return found
-
-
-def _filled(section: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    filled = dict(section)
-    for key, default in defaults.items():
-        if isinstance(default, Mapping) and isinstance(section.get(key), Mapping):
-            filled[key] = _filled(section[key], default)
-        elif key not in section and default != MISSING:
-            filled[key] = default
-    return filled

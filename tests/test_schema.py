@@ -15,7 +15,8 @@ from omegaconf import OmegaConf
 from gan_runner import schema
 from gan_runner.checks import check_values
 from gan_runner.compose import compose_run
-from gan_runner.run_folder import plain_config, read_config, write_config
+from gan_runner.result import config_hash
+from gan_runner.run_folder import completed, plain_config, read_config, write_config
 
 SECTIONS = sorted(
     {
@@ -111,13 +112,24 @@ def test_options_that_a_saved_config_does_not_know_have_their_defaults(experimen
     wanted["training"]["seeds"] = 1
     wanted["model"]["ema"] = None
     wanted["optimizer"]["schedule"] = asdict(schema.Schedule())
-    assert schema.completed(older) == wanted
-    assert schema.completed(config) == config
+    assert completed(older) == wanted
+    assert completed(config) == config
+
+
+def test_an_older_run_is_recognised_where_it_computes_the_same() -> None:
+    config = saved("model=vgan", "training.steps=5")
+    older = copy.deepcopy(config)
+    del older["training"]["seeds"]
+    assert config_hash(completed(older)) == config_hash(config)
+    several = saved("model=vgan", "training.steps=5", "training.seeds=3")  # the older run had one
+    assert config_hash(completed(older)) != config_hash(several)
+    longer = saved("model=vgan", "training.steps=6")
+    assert config_hash(completed(older)) != config_hash(longer)
 
 
 def test_a_section_that_fits_no_schema_stays_as_it_is() -> None:
     config = {"training": {"seed": 3, "unknown": 1}, "name": "x"}
-    assert schema.completed(config) == config
+    assert completed(config) == config
 
 
 def test_a_run_folder_of_an_older_version_is_read(tmp_path: Path) -> None:
