@@ -96,7 +96,7 @@ class Grouping:
 
 def group(runs: Sequence[Run]) -> Grouping:
     """Put runs into groups."""
-    configs = _with_starts(runs, [relevant(run.config) for run in runs])
+    configs = _with_starts(runs, _with_nulls([relevant(run.config) for run in runs]))
     replicas, configs = _replicas(runs, configs)
     settings = _settings(configs)
     together: dict[tuple[Any, ...], list[int]] = {}
@@ -204,6 +204,28 @@ def _with_starts(runs: Sequence[Run], configs: list[dict[str, Any]]) -> list[dic
     return [
         {**each, key: "given"} if each.get(key) is not None else each for each in configs
     ]  # fmt: skip
+
+
+def _with_nulls(configs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Null for a field that a run lacks and another of the same option has as null.
+
+    The run is older than the field, and a new field's null is what was done before.
+    """
+    nulls = dict.fromkeys(
+        (key, config.get(_name(key)))
+        for config in configs
+        for key, value in config.items()
+        if value is None
+    )
+    return [
+        config
+        | {
+            key: None
+            for key, option in nulls
+            if key not in config and config.get(_name(key)) == option
+        }
+        for config in configs
+    ]
 
 
 def _varying(configs: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -159,6 +159,18 @@ def test_a_key_that_older_runs_lack_is_a_difference(grouped: Grouped) -> None:
     assert list(labels(found)) == [f"{key}=absent", f"{key}=0"]
 
 
+def test_a_key_that_older_runs_lack_is_null_where_newer_ones_have_it_so(grouped: Grouped) -> None:
+    key = "network.discriminator.dense"
+    found = grouped([{"seed": 0}, {key: None, "seed": 1}, {key: 40, "seed": 0}])
+    assert labels(found) == {f"{key}=null": [0, 1], f"{key}=40": [0]}
+
+
+def test_a_null_of_another_option_fills_nothing(grouped: Grouped) -> None:
+    key = "model.new_field"
+    found = grouped([{"model": "srgan", key: None}, {"model": "srgan", key: 1}, {"model": "mlp"}])
+    assert list(labels(found)) == [f"model=srgan {key}=null", f"model=srgan {key}=1", "model=mlp"]
+
+
 def test_long_labels_give_way_to_numbers(grouped: Grouped) -> None:
     key = "network.generator.a_setting_with_quite_a_long_name_of_its_own"
     found = grouped([{key: 1}, {key: 2}])
