@@ -482,6 +482,9 @@ class StyleganGenerator(StyleganLevels):
         "the last level's image, or the sum of all levels' (StyleGAN2)",
         choices=("plain", "skip"),
     )
+    output: str | None = option(
+        None, "activation of the images; null: none, as in the paper", choices=("tanh",)
+    )
 
 
 @dataclass

@@ -101,6 +101,7 @@ class Synthesis(nn.Module):
         self.num_levels = len(channels)
         self.grows = grows
         self.skips = section["architecture"] == "skip"
+        self.is_bounded = section["output"] == "tanh"
         self.constant = nn.Parameter(torch.ones(1, channels[0], 4, 4))
         if section["styles"] == "demodulation":
             nn.init.normal_(self.constant)  # ones would leave nothing to modulate
@@ -154,7 +155,7 @@ class Synthesis(nn.Module):
             else:
                 image = torch.lerp(doubled(image), made, arrived.to(made.dtype))
         assert image is not None
-        return image
+        return torch.tanh(image) if self.is_bounded else image
 
     def _shows(self, level: int, top: int, share: Tensor | None) -> bool:
         """Whether a level's image is part of the result."""

@@ -14,7 +14,7 @@ from gan_runner.networks.stylegan import STYLEGAN, MinibatchDeviation, channels_
 ANY = {"width": None, "max_width": 512}
 PAPER: dict[str, Any] = {
     "mapping": {"layers": 8, "style_size": 512, "multiplier": 0.01},
-    "generator": {**ANY, "styles": "adain", "architecture": "plain"},
+    "generator": {**ANY, "styles": "adain", "architecture": "plain", "output": None},
     "discriminator": {**ANY, "architecture": "plain", "group": 4, "dense": None},
 }
 SMALL: dict[str, Any] = {
@@ -126,6 +126,22 @@ def test_shares_of_all_levels_give_what_a_stage_gives_doubled() -> None:
     assert torch.allclose(whole, doubled)
     assert torch.allclose(discriminator(doubled, share=shares), discriminator(stage, share=part))
     assert torch.equal(synthesis(w, noise, share=torch.ones(3)), synthesis(w, noise))
+
+
+def test_bounded_images_are_those_without_bounds_through_tanh_while_growing_too() -> None:
+    bounded = {**SMALL, "generator": {**SMALL["generator"], "output": "tanh"}}
+    plain, network = (
+        filled(STYLEGAN.synthesis(section, (2, 16, 16), grows=True)) for section in (SMALL, bounded)
+    )
+    w, noise = normal(3, 6, 6), noises(3, 3)
+    for share in (0.0, 0.3, 1.0):
+        part = torch.full((), share, dtype=torch.float64)
+        raw = plain(w, noise, share=part)
+        assert raw.abs().max() > 1
+        assert torch.equal(network(w, noise, share=part), torch.tanh(raw))
+    old = network(w, noise, top=1)
+    new = network(w, noise, top=2, share=torch.zeros((), dtype=torch.float64))
+    assert torch.equal(new, F.interpolate(old, scale_factor=2, mode="nearest"))
 
 
 def test_levels_beyond_the_noise_go_without() -> None:
