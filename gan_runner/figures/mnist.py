@@ -212,12 +212,12 @@ FIGURES = (
     ),
     Figure(
         paper="mnist", name="fig13", shows="StyleGAN's losses", arms=_preset("fig13"), seeds=1,
-        minutes=35, draw=partial(losses, title="Fig. 13: losses of StyleGAN", label="loss (nats)"),
+        minutes=28, draw=partial(losses, title="Fig. 13: losses of StyleGAN", label="loss (nats)"),
         differs="padded to 32 x 32; one seed, for a run takes half an hour.",
     ),
     Figure(
         paper="mnist", name="fig14", shows="StyleGAN's samples", arms=_preset("fig13"), seeds=1,
-        minutes=35, draw=partial(samples, title="Fig. 14: samples of StyleGAN"),
+        minutes=28, draw=partial(samples, title="Fig. 14: samples of StyleGAN"),
         differs="padded to 32 x 32; one seed, for a run takes half an hour.",
     ),
     Figure(
