@@ -19,7 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_runner.networks.equalised import EqualConv2d, EqualLinear, rectified
+from gan_runner.networks.activations import activation
+from gan_runner.networks.equalised import SLOPE, EqualConv2d, EqualLinear, rectified
 from gan_runner.networks.levels import Shape, image_shape
 from gan_runner.networks.styles import (
     AdainLayer,
@@ -101,7 +102,7 @@ class Synthesis(nn.Module):
         self.num_levels = len(channels)
         self.grows = grows
         self.skips = section["architecture"] == "skip"
-        self.is_bounded = section["output"] == "tanh"
+        self.output = activation(section["output"] or "identity", SLOPE)
         self.constant = nn.Parameter(torch.ones(1, channels[0], 4, 4))
         if section["styles"] == "demodulation":
             nn.init.normal_(self.constant)  # ones would leave nothing to modulate
@@ -155,7 +156,8 @@ class Synthesis(nn.Module):
             else:
                 image = torch.lerp(doubled(image), made, arrived.to(made.dtype))
         assert image is not None
-        return torch.tanh(image) if self.is_bounded else image
+        out: Tensor = self.output(image)
+        return out
 
     def _shows(self, level: int, top: int, share: Tensor | None) -> bool:
         """Whether a level's image is part of the result."""
